@@ -1,0 +1,63 @@
+/** Where an error is: any of these may be unknown. */
+export interface Where {
+  readonly file?: string | undefined;
+  readonly node?: string | undefined;
+  readonly operator?: string | undefined;
+  readonly argument?: string | undefined;
+  readonly tensor?: string | undefined;
+  /** Byte offset in the file, or a JSON path, or whatever else pins the place down. */
+  readonly at?: string | number | undefined;
+}
+
+/**
+ * The one error type a user of hopfcole sees: what was wrong, where, and how to mend it.
+ * `code` is a stable upper-snake-case word (docs/errors.md lists them); the message holds what was expected and what was got.
+ */
+export class HopfcoleError extends Error {
+  readonly code: string;
+  readonly where: Where;
+  readonly hint: string;
+
+  constructor(code: string, message: string, where: Where = {}, hint = '', options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'HopfcoleError';
+    this.code = code;
+    this.where = where;
+    this.hint = hint;
+  }
+
+  /** The same error with more of its place known; what is known already stays. */
+  at(where: Where): HopfcoleError {
+    return new HopfcoleError(this.code, this.message, { ...where, ...definedOnly(this.where) }, this.hint, {
+      cause: this.cause,
+    });
+  }
+
+  /** `WHAT (WHERE). HOW TO MEND.` on one line, as the command line prints it. */
+  line(): string {
+    const place = describeWhere(this.where);
+    const hint = this.hint === '' ? '' : ` ${sentence(this.hint)}`;
+    const what = place === '' ? this.message : `${this.message} (${place})`;
+    return `${sentence(what)}${hint}`.replace(/\s*[\r\n]+\s*/g, ' ');
+  }
+}
+
+/** A place as text: `model.onnx, node 'gemm_0', operator Gemm`. */
+export function describeWhere(where: Where): string {
+  const parts: string[] = [];
+  if (where.file !== undefined) parts.push(where.file);
+  if (where.node !== undefined) parts.push(`node '${where.node}'`);
+  if (where.operator !== undefined) parts.push(`operator ${where.operator}`);
+  if (where.argument !== undefined) parts.push(`argument '${where.argument}'`);
+  if (where.tensor !== undefined) parts.push(`tensor '${where.tensor}'`);
+  if (where.at !== undefined) parts.push(typeof where.at === 'number' ? `byte ${where.at}` : where.at);
+  return parts.join(', ');
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+function definedOnly(where: Where): Where {
+  return Object.fromEntries(Object.entries(where).filter(([, value]) => value !== undefined));
+}
