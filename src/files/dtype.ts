@@ -1,6 +1,6 @@
 /**
  * Element types by their ONNX names in lower case; the number is TensorProto.DataType (IR 14).
- * `bits` is the width of one element as packed in raw data (two int4 to a byte, four int2), 0 for strings.
+ * `bits` is the width of one element as packed in raw data (two int4 to a byte, four int2, four float6 to three bytes), 0 for strings.
  */
 export const dtypes = {
   float32: { code: 1, bits: 32, kind: 'float' },
@@ -29,6 +29,8 @@ export const dtypes = {
   float8e8m0: { code: 24, bits: 8, kind: 'float' },
   uint2: { code: 25, bits: 2, kind: 'uint' },
   int2: { code: 26, bits: 2, kind: 'int' },
+  float6e2m3: { code: 27, bits: 6, kind: 'float' },
+  float6e3m2: { code: 28, bits: 6, kind: 'float' },
 } as const satisfies Record<string, { code: number; bits: number; kind: string }>;
 
 export type DType = keyof typeof dtypes;

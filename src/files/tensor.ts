@@ -173,7 +173,17 @@ const readers: Partial<Record<DType, Reader>> = {
   uint4: (v, i) => getPacked(v, i, 4),
   int2: (v, i) => signed(getPacked(v, i, 2), 2),
   uint2: (v, i) => getPacked(v, i, 2),
+  float6e2m3: (v, i) => smallFloat(getSixBits(v, i), 2, 3, 1, 'finite'),
+  float6e3m2: (v, i) => smallFloat(getSixBits(v, i), 3, 2, 3, 'finite'),
 };
+
+/** Four elements in three bytes, the first in the lowest bits. */
+function getSixBits(view: DataView, index: number): number {
+  const bit = index * 6;
+  const at = bit >> 3;
+  const next = at + 1 < view.byteLength ? view.getUint8(at + 1) : 0;
+  return ((view.getUint8(at) | (next << 8)) >> (bit & 7)) & 0x3f;
+}
 
 function getPacked(view: DataView, index: number, bits: number): number {
   const bit = index * bits;
