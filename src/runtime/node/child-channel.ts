@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { HopfcoleError } from '../../files/error.ts';
+import { compiledEntry } from './entry.ts';
+import { encodeFrame, FrameDecoder } from './frame.ts';
+import type { Channel } from './packet.ts';
+
+/** Bytes of native output kept for the detail of an error. */
+const keep = 8192;
+
+export interface ChildChannel extends Channel {
+  readonly pid: number | undefined;
+  /** The last lines native libraries printed. */
+  printed(): string;
+}
+
+/** A process of its own: it can be killed at any time, and what happens to it is an error here and nothing more. */
+export function childChannel(environment: Readonly<Record<string, string>>): ChildChannel {
+  const child = spawn(process.execPath, [compiledEntry('child-main')], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: '', ...environment, HOPFCOLE_PARENT: String(process.pid) },
+    windowsHide: true,
+  });
+  let lines = '';
+  let stopped = false;
+  const pipes = [child.stdout, child.stderr] as readonly Readable[];
+  for (const pipe of pipes)
+    pipe.on('data', (chunk: Buffer) => {
+      lines = (lines + chunk.toString('utf8')).slice(-keep);
+    });
+  const socket = child.stdio[3] as Socket;
+  socket.on('error', () => {
+    // The end of the process tells the reason.
+  });
+  const gone = new Promise<HopfcoleError>((resolve) => {
+    child.on('error', (error) =>
+      resolve(
+        new HopfcoleError(
+          'CHILD_FAILED',
+          `no child process could be started: ${error.message}`,
+          {},
+          'Free memory or processes',
+        ),
+      ),
+    );
+    child.on('close', (code, signal) => resolve(stopped ? closed() : crash(code, signal, lines)));
+  });
+  const handles = [child, socket, ...pipes] as unknown as { ref(): void; unref(): void }[];
+  return {
+    pid: child.pid,
+    printed: () => lines,
+    send: (packet) => {
+      socket.cork();
+      for (const piece of encodeFrame(packet)) socket.write(piece);
+      socket.uncork();
+    },
+    listen: (onPacket, onEnd) => {
+      const decoder = new FrameDecoder(onPacket);
+      socket.on('data', (chunk: Buffer) => decoder.push(chunk));
+      void gone.then(onEnd);
+    },
+    hold: (busy) => {
+      for (const handle of handles) busy ? handle.ref() : handle.unref();
+    },
+    stop: async () => {
+      stopped = true;
+      for (const handle of handles) handle.ref();
+      child.kill('SIGKILL');
+      await gone;
+    },
+  };
+}
+
+function closed(): HopfcoleError {
+  return new HopfcoleError('SESSION_CLOSED', 'the session is closed', {}, 'Open another');
+}
+
+function crash(code: number | null, signal: string | null, lines: string): HopfcoleError {
+  const how = signal === null ? `exit code ${code}` : signal;
+  const hint =
+    signal === 'SIGKILL'
+      ? 'The system killed it: there may be too little memory for this model'
+      : 'The model makes native code of ONNX Runtime fail: hopfcole check may tell why, --debug shows what it printed';
+  const detail = lines.trim();
+  return new HopfcoleError('NATIVE_CRASH', `the process that ran the model ended (${how})`, {}, hint, {
+    ...(detail === '' ? {} : { cause: new Error(detail) }),
+  });
+}

@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { HopfcoleError } from '../../files/error.ts';
+
+/**
+ * The compiled file that a worker or a child starts from. Node runs no TypeScript there, so sources (as in the tests) use what was built.
+ * @throws NOT_BUILT.
+ */
+export function compiledEntry(name: 'child-main' | 'worker-main'): string {
+  const fromSource = import.meta.url.endsWith('.ts');
+  const url = new URL(fromSource ? `../../../dist/src/runtime/node/${name}.js` : `./${name}.js`, import.meta.url);
+  const path = fileURLToPath(url);
+  if (!existsSync(path))
+    throw new HopfcoleError(
+      'NOT_BUILT',
+      `expected the compiled file ${name}.js, found none`,
+      { file: path },
+      fromSource ? 'Run npm run build first' : 'Install hopfcole again',
+    );
+  return path;
+}
