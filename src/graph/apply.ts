@@ -116,7 +116,7 @@ export function attributesOf(schema: Schema, given: Readonly<Record<string, unkn
         `${schema.opType} has no attribute '${camel}'; it has ${[...schema.attributes.keys()].map(camelName).join(', ') || 'none'}`,
         { operator: schema.opType, argument: camel },
       );
-    byCamel.set(name, convert(expected.kind, value, schema.opType, camel));
+    byCamel.set(name, convertAttribute(expected.kind, value, schema.opType, camel));
   }
   // In the schema's order, so that the order of the caller's object does not show in the file.
   return new Map([...schema.attributes.keys()].flatMap((name) => pick(byCamel, name)));
@@ -131,7 +131,12 @@ function camelName(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function convert(kind: AttributeSchema['kind'], value: unknown, operator: string, argument: string): Attribute {
+export function convertAttribute(
+  kind: AttributeSchema['kind'],
+  value: unknown,
+  operator: string,
+  argument: string,
+): Attribute {
   if (typeof value === 'object' && value !== null && 'reference' in value && typeof value.reference === 'string')
     return { kind: 'reference', value: value.reference, of: kind };
   const converted = converters[kind]?.(value);

@@ -4,6 +4,7 @@ import type { AnyTensor } from '../files/tensor.ts';
 import type { Attributes } from './attribute.ts';
 import { bindTypes, parameterAt } from './check.ts';
 import type { FunctionDefinition } from './function.ts';
+import { inferFunction } from './infer-function.ts';
 import { inferenceRules } from './inference/table.ts';
 import { type Literal, tensorFrom } from './literal.ts';
 import { recordNode } from './record.ts';
@@ -97,14 +98,16 @@ export interface InferredCall {
   readonly inputs: readonly (Value | undefined)[];
   readonly attributes: Attributes;
   readonly outputCount: number;
+  readonly callee?: FunctionDefinition | undefined;
 }
 
 /**
- * Types of the outputs of a standard operator: by its inference rule, and where that says nothing of an element type, by its schema.
- * Calls of functions are inferred by `instantiate`; other domains give nothing.
+ * Types of a call's outputs: of a function by inference through its body; of a standard operator by its inference rule and,
+ * where that says nothing of an element type, by its schema; of other operators nothing.
  */
 export function inferTypes(call: InferredCall): readonly Inferred[] {
-  const { opType, domain = '', inputs, attributes, outputCount, version } = call;
+  const { opType, domain = '', inputs, attributes, outputCount, version, callee } = call;
+  if (callee !== undefined) return inferFunction(callee, inputs, attributes);
   if (domain !== '' || version === undefined) return [];
   const rule = inferenceRules[opType];
   const byRule = rule?.({ opType, domain, version, inputs, attributes, outputCount }) ?? [];
