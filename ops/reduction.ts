@@ -13,7 +13,7 @@ export function summedTo(value: Value, like: Value): Value {
 function shapedLike(value: Value, like: Value): Value {
   const from = value.shape;
   const to = like.shape;
-  if (to !== undefined && to.every((dim) => dim === 1)) return summedToOne(value, to.length);
+  if (to?.every((dim) => dim === 1)) return summedToOne(value, to.length);
   if (from === undefined || to === undefined) return summedAtRunTime(value, like, from?.length, to?.length);
   const extra = from.length - to.length;
   const padded = [...new Array<number>(Math.max(extra, 0)).fill(1), ...to];

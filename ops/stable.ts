@@ -6,7 +6,7 @@ import { as, ints, scalar, type WorkType } from './precision.ts';
  * The pieces of every body, stable by construction: the maximum is subtracted before dividing by epsilon, and kept finite, so that
  * a row of nothing but -inf gives sum 0 (f = -inf, pi = 0) and a logit of +inf gives f = +inf. A NaN logit makes its row NaN.
  */
-const largest: Record<WorkType, number> = { float32: 3.4028234663852886e38, float64: Number.MAX_VALUE };
+export const largest: Record<WorkType, number> = { float32: 3.4028234663852886e38, float64: Number.MAX_VALUE };
 
 /** epsilon (or t) in the work type; NaN where it is not positive, so that a wrong one is seen and never a plausible number. */
 export function positive(value: Value, work: WorkType): Value {
