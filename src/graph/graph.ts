@@ -1,3 +1,4 @@
+import type { HopfcoleError } from '../files/error.ts';
 import type { FunctionDefinition } from './function.ts';
 import type { Node, Value } from './value.ts';
 
@@ -36,5 +37,7 @@ export interface Model {
   readonly modelVersion: number | bigint;
   readonly doc: string | undefined;
   readonly metadata: ReadonlyMap<string, string>;
+  /** What inference found wrong in a model that was read. */
+  readonly problems?: readonly HopfcoleError[];
   readonly origin: unknown;
 }

@@ -66,8 +66,8 @@ export class GraphWriter {
     const dense: TensorInit[] = [];
     const sparse: onnx.SparseTensorProto.$Properties[] = [];
     for (const value of written.initializers) {
-      const message = originOf<onnx.SparseTensorProto.$Properties>(value);
-      if (message?.values !== undefined) sparse.push(message);
+      const message = sparseOrigin(value);
+      if (message !== undefined) sparse.push(message);
       else if ('tensor' in value.source) dense.push(tensorMessage(written.nameOf(value), value.source.tensor));
     }
     const infos = new Map((origin?.output ?? []).map((info) => [info.name ?? '', info]));
@@ -171,6 +171,13 @@ function nameIn(scope: Scope, value: Value, node?: Node): string {
     { node: node?.name, operator: node?.opType },
     'List it among the inputs, or make it in a graph that encloses its use',
   );
+}
+
+/** The sparse message that a parameter was read from. */
+function sparseOrigin(value: Value): onnx.SparseTensorProto.$Properties | undefined {
+  const made = 'tensor' in value.source ? value.source.tensor : value;
+  const message = originOf<onnx.SparseTensorProto.$Properties>(made);
+  return message !== undefined && 'indices' in message && 'values' in message ? message : undefined;
 }
 
 function inFileOrder(

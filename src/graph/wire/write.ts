@@ -26,7 +26,8 @@ export function toProto(model: Model): ModelInit {
   const old = origin === undefined && model.irVersion < firstIrWithFreeInitializers;
   return {
     ...origin,
-    irVersion: toLong(model.irVersion),
+    irVersion:
+      origin !== undefined && Number(origin.irVersion ?? 0) === model.irVersion ? (origin.irVersion ?? null) : toLong(model.irVersion),
     producerName: keep(origin?.producerName, model.producer.name) ?? null,
     producerVersion: keep(origin?.producerVersion, model.producer.version) ?? null,
     domain: keep(origin?.domain, model.domain) ?? null,
