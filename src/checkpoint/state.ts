@@ -29,6 +29,7 @@ const usual = [
 ];
 const deepest = 4;
 const widest = 10_000;
+const mostNames = 1_000_000;
 
 interface Candidate {
   readonly path: string;
@@ -50,19 +51,21 @@ export function chooseState(root: PyValue, file: string, options: StateOptions):
   }
   const top: Candidate = { path: '', key: '', members };
   const metadata = plainValues(members);
-  if (options.select !== undefined) return { leaves: leavesOf(selected(top, options.select, file)), metadata };
+  if (options.select !== undefined) return { leaves: leavesOf(selected(top, options.select, file), file), metadata };
   let level: Candidate[] = [top];
-  const seen = new Set<PyValue>();
+  let scalars: Candidate[] = [];
+  const seen = new Set<PyValue>([root]);
   for (let depth = 0; depth <= deepest; depth++) {
-    const found = level.filter((candidate) => candidate.members.some(([, value]) => asLeaf(value) !== undefined));
     const below = childrenOf(level, seen);
-    const named = below.filter((c) => usual.includes(c.key) && holdsTensors(c));
-    // A scalar tensor beside the state dict (a best score, a step) does not make the whole a state dict.
-    const chosen = found.length > 0 && named.length === 0 ? found : [];
-    if (chosen.length > 0) return { leaves: leavesOf(pick(chosen, file)), metadata };
-    if (named.length > 0) return { leaves: leavesOf(pick(named, file)), metadata };
+    const named = below.filter((candidate) => usual.includes(candidate.key) && holds(candidate, isLeaf));
+    if (named.length > 0) return { leaves: leavesOf(pick(named, file), file), metadata };
+    // A scalar beside the state dict (a best score, a step) does not make the whole a state dict.
+    const found = level.filter((candidate) => holds(candidate, isWeight));
+    if (found.length > 0) return { leaves: leavesOf(pick(found, file), file), metadata };
+    if (scalars.length === 0) scalars = level.filter((candidate) => holds(candidate, isLeaf));
     level = below;
   }
+  if (scalars.length > 0) return { leaves: leavesOf(pick(scalars, file), file), metadata };
   throw noTensors(file);
 }
 
@@ -80,8 +83,18 @@ function childrenOf(level: readonly Candidate[], seen: Set<PyValue>): Candidate[
   return below;
 }
 
-function holdsTensors(candidate: Candidate): boolean {
-  return candidate.members.some(([, value]) => asLeaf(value) !== undefined);
+function holds(candidate: Candidate, test: (value: PyValue) => boolean): boolean {
+  return candidate.members.some(([, value]) => test(value));
+}
+
+function isLeaf(value: PyValue): boolean {
+  return asLeaf(value) !== undefined;
+}
+
+function isWeight(value: PyValue): boolean {
+  const leaf = asLeaf(value);
+  if (leaf === undefined || leaf.kind === 'unsupported') return leaf !== undefined;
+  return leaf.kind === 'tensor' ? leaf.shape.length > 0 : (leaf.state?.shape.length ?? 0) > 0;
 }
 
 function pick(candidates: readonly Candidate[], file: string): Candidate {
@@ -117,13 +130,25 @@ function selected(top: Candidate, select: string, file: string): Candidate {
   return here;
 }
 
-/** The tensors of a state dict by name; dicts within it are followed with dots, as far as is sensible. */
-function leavesOf(candidate: Candidate): Map<string, Leaf> {
+/** The tensors of a state dict by name; those of dicts and lists within it get the path, with dots. */
+function leavesOf(candidate: Candidate, file: string): Map<string, Leaf> {
   const leaves = new Map<string, Leaf>();
-  for (const [name, value] of candidate.members) {
-    const leaf = asLeaf(value);
-    if (leaf !== undefined) leaves.set(name, leaf);
-  }
+  const fail = (message: string, tensor: string) =>
+    new HopfcoleError('BAD_CHECKPOINT', message, { file, tensor: tensor.slice(0, 200) });
+  let visits = 0;
+  const visit = (members: Candidate['members'], path: string, depth: number) => {
+    for (const [key, value] of members) {
+      const name = `${path}${key}`;
+      visits += 1;
+      if (visits > mostNames) throw fail('more values than is sensible', name);
+      const leaf = asLeaf(value);
+      if (leaf !== undefined) {
+        if (leaves.has(name)) throw fail('two tensors would get this name', name);
+        leaves.set(name, leaf);
+      } else if (depth < deepest) visit(membersOf(value) ?? [], `${name}.`, depth + 1);
+    }
+  };
+  visit(candidate.members, '', 0);
   return leaves;
 }
 
