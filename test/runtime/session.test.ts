@@ -156,6 +156,18 @@ describe.each(['process', 'worker', 'child'] as const)('a session in a %s', (hom
     }
   });
 
+  it('translates an error of a run, and goes on', async () => {
+    const session = await openSession(fixture('pick'), cpu);
+    const got = await failure(session.run({ i: fromNumbers('int64', [1], [99]) }));
+    expect(got).toMatchObject({
+      code: 'RUN_FAILED',
+      line: expect.stringMatching(/out of .*node 'rows', operator Gather/),
+    });
+    expect(got.line).not.toMatch(/onnxruntime_src|\n/);
+    expect(numbers(await session.run({ i: fromNumbers('int64', [1], [0]) }), 'y')).toEqual([-0.5, -0.375, -0.25]);
+    await session.close();
+  });
+
   it('refuses providers that are unknown or not here', async () => {
     expect((await failure(openSession(fixture('affine'), { home, provider: 'gpu' }))).code).toBe('BAD_PROVIDER');
     const elsewhere = process.platform === 'darwin' ? 'cuda' : 'coreml';

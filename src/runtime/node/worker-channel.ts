@@ -5,7 +5,7 @@ import type { Channel, Packet } from './packet.ts';
 
 /** A thread of this process. It cannot be stopped inside a run: ending it there would abort the whole process. */
 export function workerChannel(): Channel {
-  const worker = new Worker(compiledEntry('worker-main'), { name: 'hopfcole session' });
+  const worker = new Worker(compiledEntry('worker-main'), { name: 'hopfcole session', execArgv: [] });
   return {
     send: ({ head, parts }) => {
       // A view would take its whole buffer along: only its own bytes are copied, once.
