@@ -33,10 +33,15 @@ export function attach(message: AnyMessage, type: MessageName, skeleton: Skeleto
     const rest: Uint8Array[] = [];
     for (const unknown of tensor.$unknowns) {
       const elision = skeleton.elisions.get(unknown.byteOffset - skeleton.bytes.byteOffset);
-      if (elision === undefined) rest.push(unknown);
-      else if (elision.field === rawDataField && whole !== undefined)
-        tensor.rawData = whole.subarray(elision.range.offset, elision.range.offset + elision.range.length);
-      else found.push(elision);
+      if (elision === undefined) {
+        rest.push(unknown);
+        continue;
+      }
+      const { offset, length } = elision.range;
+      const bytes = whole?.subarray(offset, offset + length);
+      if (bytes === undefined) found.push(elision);
+      else if (elision.field === rawDataField) tensor.rawData = bytes;
+      else found.push({ ...elision, bytes });
     }
     if (rest.length > 0) tensor.$unknowns = rest;
     else delete tensor.$unknowns;

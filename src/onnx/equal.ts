@@ -52,15 +52,12 @@ function equalElisions(a: object, b: object): boolean {
   const [xs, ys] = [elisionsOf(a), elisionsOf(b)];
   return (
     xs.length === ys.length &&
-    xs.every(({ field, range }, i) => {
-      const other = ys[i];
-      return (
-        other !== undefined &&
-        field === other.field &&
-        range.source === other.range.source &&
-        range.offset === other.range.offset &&
-        range.length === other.range.length
-      );
+    xs.every((x, i) => {
+      const y = ys[i];
+      if (y === undefined || x.field !== y.field) return false;
+      if (x.bytes !== undefined && y.bytes !== undefined) return equalBytes(x.bytes, y.bytes);
+      const { source, offset, length } = y.range;
+      return x.range.source === source && x.range.offset === offset && x.range.length === length;
     })
   );
 }

@@ -69,7 +69,7 @@ function encode(type: MessageName, message: AnyMessage, heavy: ReadonlySet<AnyMe
     if (elided.length > 0) {
       if (field.repeated) light[field.name] = value;
       flush();
-      for (const { range } of elided) out.field(id, range, range.length);
+      for (const { range, bytes } of elided) out.field(id, bytes ?? range, range.length);
     } else if (value instanceof Uint8Array && value.byteLength >= large) {
       flush();
       out.field(id, value, value.byteLength);

@@ -15,12 +15,12 @@ export interface ReadOptions {
 }
 
 /** Packed typed data decode to arrays of many times their size: from here on they stay packed until asked for. */
-const keepPackedFrom = 64 * 1024;
+const keepPackedFrom = 4 * 1024;
 const keepFromInHuge = 1024;
 
 /**
  * Reads a model: all of its fields, also those this version does not know.
- * @throws NOT_ONNX, BAD_PROTOBUF, TRUNCATED, NESTED_TOO_DEEP, MODEL_TOO_LARGE.
+ * @throws NOT_ONNX, BAD_PROTOBUF, TRUNCATED, NESTED_TOO_DEEP, MODEL_TOO_LARGE, TOO_MANY_FIELDS.
  */
 export async function readModel(source: ByteSource, options: ReadOptions = {}): Promise<ModelProto> {
   await refuseOtherFormats(source);

@@ -9,10 +9,19 @@ export const depthLimit = 100;
 /** The longest message protobuf knows. */
 export const sizeLimit = 2 ** 31 - 1;
 
+/**
+ * What a decoded message may take in memory, by estimate: a file made of tiny fields (two bytes each for a node, an
+ * unknown field) decodes to some hundred times its size, and the engine's heap ends at about 4 GiB.
+ */
+const heapLimit = 2 ** 31;
+const heapOf = { message: 320, unknown: 160, bytes: 160, string: 48, int64: 64, number: 10, elision: 480 };
+
 /** Bytes of a tensor's field that stay where they are: the payload of `raw_data` or of a packed typed field. */
 export interface Elision {
   readonly field: number;
   readonly range: ByteRange;
+  /** The same bytes, where the file is in memory. */
+  readonly bytes?: Uint8Array;
 }
 
 /**
@@ -49,7 +58,7 @@ const headroom = 20;
 /**
  * Walks the framing of a message, checks all of it, and copies all but the tensor payloads of `threshold` bytes and more.
  * Reads those bytes of the source that it copies, so that a large file is known by its headers.
- * @throws BAD_PROTOBUF, TRUNCATED, NESTED_TOO_DEEP, MODEL_TOO_LARGE.
+ * @throws BAD_PROTOBUF, TRUNCATED, NESTED_TOO_DEEP, MODEL_TOO_LARGE, TOO_MANY_FIELDS.
  */
 export async function skim(source: ByteSource, root: MessageName, threshold: number): Promise<Skeleton> {
   const window = new Window(source);
@@ -63,6 +72,7 @@ export async function skim(source: ByteSource, root: MessageName, threshold: num
   let copied = 0;
   let frame = openFrame(root, source.size, 0, 0, 0);
   const stack: Frame[] = [frame];
+  let heap = 0;
 
   const copyTo = (end: number) => {
     if (out.length + end - copied > sizeLimit) throw tooLarge(source.name);
@@ -109,6 +119,8 @@ export async function skim(source: ByteSource, root: MessageName, threshold: num
     const field = Math.floor(tag / 8);
     if (field === 0 || field > marker || pos - fieldAt > 5) throw bad(`no field has the tag ${tag}`, fieldAt);
     const facts = frame.type?.get(field);
+    heap += heapFor(facts);
+    if (heap > heapLimit) throw tooMany(source.name, fieldAt);
     switch (wireType) {
       case 0:
         readVarint('an integer');
@@ -157,6 +169,7 @@ export async function skim(source: ByteSource, root: MessageName, threshold: num
             throw bad(`${length} bytes are no whole number of packed ${facts?.kind} values`, fieldAt);
           copyTo(fieldAt);
           frame.elided.add(field);
+          heap += heapOf.elision;
           frame.changed = true;
           elisions.set(out.length, { field, range: { source, offset: pos, length } });
           out.push(markerTag);
@@ -166,6 +179,7 @@ export async function skim(source: ByteSource, root: MessageName, threshold: num
           if (length > sizeLimit) throw tooLarge(source.name);
           if (pos - lengthAt > 5) throw bad('expected a length of at most 5 bytes', lengthAt);
           if (!window.holds(pos, length)) await need(length);
+          if (facts?.repeated && length > 0) heap += heapOfPacked(facts, length);
           if (facts?.kind === 'string' && !isUtf8(window.view(pos, length)))
             throw bad(`the string in field ${field} is not UTF-8`, fieldAt);
           pos += length;
@@ -207,6 +221,38 @@ function isUtf8(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+function heapFor(facts: FieldFacts | undefined): number {
+  switch (facts?.kind) {
+    case undefined:
+      return heapOf.unknown;
+    case 'message':
+    case 'bytes':
+    case 'string':
+      return heapOf[facts.kind];
+    case 'int64':
+    case 'uint64':
+      return heapOf.int64;
+    default:
+      return heapOf.number;
+  }
+}
+
+/** Varints of one byte each are the worst there is. */
+function heapOfPacked({ kind }: FieldFacts, length: number): number {
+  if (kind === 'int64' || kind === 'uint64') return length * heapOf.int64;
+  if (kind === 'float' || kind === 'double') return (length / (widths[kind] ?? 1)) * heapOf.number;
+  return kind === 'int32' ? length * heapOf.number : 0;
+}
+
+function tooMany(file: string, at: number): HopfcoleError {
+  return new HopfcoleError(
+    'TOO_MANY_FIELDS',
+    `the file is made of so many small fields that decoding it would take more than ${heapLimit / 2 ** 30} GiB`,
+    { file, at },
+    'Store long lists of numbers as tensors with raw data',
+  );
 }
 
 export function tooDeep(file: string, at?: number): HopfcoleError {

@@ -80,9 +80,10 @@ export async function tensorFromProto(proto: TensorInit, folder?: Folder): Promi
  */
 export function inlineTensor(proto: TensorInit): Tensor {
   const header = tensorHeader(proto);
-  if (isExternal(proto) || elisionsOf(proto).length > 0)
+  const elisions = elisionsOf(proto);
+  if (isExternal(proto) || elisions.some(({ bytes }) => bytes === undefined))
     throw new HopfcoleError('STORED_TENSOR', 'the data of the tensor are in a file', { tensor: header.name });
-  return inMessage(proto, header, new Map());
+  return inMessage(proto, header, payloadsOf(elisions.map(({ field, bytes = nothing }) => ({ field, bytes }))));
 }
 
 function inMessage(proto: TensorInit, header: TensorHeader, payloads: Payloads): Tensor {
@@ -126,15 +127,26 @@ export function tensorToProto(name: string, tensor: AnyTensor): TensorProto {
 function rawLikeRange(proto: TensorInit, dtype: DType) {
   const elisions = elisionsOf(proto);
   const [only] = elisions;
-  if (only === undefined || elisions.length > 1 || filledFields(proto).length > 0) return undefined;
+  if (only === undefined || only.bytes !== undefined || elisions.length > 1 || filledFields(proto).length > 0)
+    return undefined;
   return only.field === rawLikeField(dtype) ? only.range : undefined;
 }
 
 async function readPayloads(proto: TensorInit): Promise<Payloads> {
+  const parts: { field: number; bytes: Uint8Array }[] = [];
+  for (const { field, range, bytes } of elisionsOf(proto))
+    parts.push({ field, bytes: bytes ?? (await range.source.read(range.offset, range.length)) });
+  return payloadsOf(parts);
+}
+
+const nothing = new Uint8Array(0);
+
+function payloadsOf(parts: readonly { field: number; bytes: Uint8Array }[]): Payloads {
   const payloads = new Map<number, Uint8Array[]>();
-  for (const { field, range } of elisionsOf(proto)) {
-    const bytes = await range.source.read(range.offset, range.length);
-    payloads.set(field, [...(payloads.get(field) ?? []), bytes]);
+  for (const { field, bytes } of parts) {
+    const known = payloads.get(field);
+    if (known === undefined) payloads.set(field, [bytes]);
+    else known.push(bytes);
   }
   return payloads;
 }
