@@ -137,6 +137,7 @@ function cut(value: Value, argument: string, bounds: readonly number[]): readonl
     if (source.kind !== 'parameter' || !isParameter(value)) return op.slice(value, ints(from), ints(to), ints(0));
     return parameter(blockName(value.name ?? argument, from, to), rows(source.tensor, from, to));
   });
+  if (!isParameter(value)) return made;
   const perValue = cuts.get(value) ?? new Map<string, readonly Value[]>();
   cuts.set(value, perValue.set(key, made));
   return made;
