@@ -42,6 +42,11 @@ export class Scope {
     return this.names.get(value);
   }
 
+  /** What a name stands for among those that the graph itself defines. */
+  valueNamed(name: string): Value | undefined {
+    return this.defined.get(name);
+  }
+
   /** Whether the graph may define the name without hiding one that it needs. A graph that was read may hide others, as it did in its file. */
   free(name: string): boolean {
     if (this.defined.has(name)) return false;

@@ -9,8 +9,8 @@ import { FreshNames, Scope } from './names.ts';
 import { keep, originOf } from './origins.ts';
 import { propsToProto } from './props.ts';
 import { tensorMessage } from './tensors.ts';
-import { typeToProto } from './types.ts';
 import { type Usage, usageOf } from './usage.ts';
+import { ValueInfos } from './value-infos.ts';
 
 type NodeInit = onnx.NodeProto.$Properties;
 type ValueInfoInit = onnx.ValueInfoProto.$Properties;
@@ -23,6 +23,7 @@ export interface WrittenGraph {
   /** Parameters listed, then constants. */
   readonly initializers: readonly Value[];
   readonly nameOf: (value: Value) => string;
+  readonly valueNamed: (name: string) => Value | undefined;
 }
 
 /** Writes the outermost graph of a model or of a function, with everything inside it. */
@@ -52,7 +53,14 @@ export class GraphWriter {
     for (const node of graph.nodes) this.nameNode(node, scope);
     const nodes = graph.nodes.map((node) => this.node(node, scope));
     const outputNames = graph.outputs.map((output) => this.output(output, graph, scope, own, nodes));
-    return { inputs: graph.inputs, outputNames, nodes, initializers, nameOf: (value) => nameIn(scope, value) };
+    return {
+      inputs: graph.inputs,
+      outputNames,
+      nodes,
+      initializers,
+      nameOf: (value) => nameIn(scope, value),
+      valueNamed: (name) => scope.valueNamed(name),
+    };
   }
 
   /** The message of a graph. */
@@ -70,13 +78,15 @@ export class GraphWriter {
       if (message !== undefined) sparse.push(message);
       else if ('tensor' in value.source) dense.push(tensorMessage(written.nameOf(value), value.source.tensor));
     }
-    const infos = new Map((origin?.output ?? []).map((info) => [info.name ?? '', info]));
+    const infos = new ValueInfos(graph);
     return {
       ...origin,
       name: origin === undefined ? graph.name : (keep(origin.name, graph.name) ?? null),
       docString: keep(origin?.docString, graph.doc) ?? null,
-      input: inputs.map((value) => valueInfo(written.nameOf(value), value)),
-      output: graph.outputs.map(({ value }, index) => outputInfo(written.outputNames[index] ?? '', value, infos)),
+      input: inputs.map((value) => infos.ofInput(written.nameOf(value), value)),
+      output: graph.outputs.map(({ value }, index) => infos.ofOutput(written.outputNames[index] ?? '', value)),
+      valueInfo: infos.ofValues(written.valueNamed),
+      quantizationAnnotation: infos.annotations(written.valueNamed),
       node: [...written.nodes],
       initializer: dense,
       sparseInitializer: sparse,
@@ -189,14 +199,4 @@ function inFileOrder(
   const place = new Map(before.map(({ name }, index) => [name ?? '', index]));
   const rank = (value: Value): number => place.get(nameOf(value)) ?? before.length;
   return values.toSorted((a, b) => rank(a) - rank(b));
-}
-
-function valueInfo(name: string, value: Value): ValueInfoInit {
-  const origin = originOf<ValueInfoInit>(value);
-  if (origin !== undefined && origin.name === name) return origin;
-  return { ...origin, name, type: typeToProto(value.type) ?? null };
-}
-
-function outputInfo(name: string, value: Value, infos: ReadonlyMap<string, ValueInfoInit>): ValueInfoInit {
-  return infos.get(name) ?? { name, type: typeToProto(value.type) ?? null };
 }

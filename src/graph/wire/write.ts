@@ -27,7 +27,9 @@ export function toProto(model: Model): ModelInit {
   return {
     ...origin,
     irVersion:
-      origin !== undefined && Number(origin.irVersion ?? 0) === model.irVersion ? (origin.irVersion ?? null) : toLong(model.irVersion),
+      origin !== undefined && Number(origin.irVersion ?? 0) === model.irVersion
+        ? (origin.irVersion ?? null)
+        : toLong(model.irVersion),
     producerName: keep(origin?.producerName, model.producer.name) ?? null,
     producerVersion: keep(origin?.producerVersion, model.producer.version) ?? null,
     domain: keep(origin?.domain, model.domain) ?? null,
