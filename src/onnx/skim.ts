@@ -97,6 +97,14 @@ export async function skim(source: ByteSource, root: MessageName, threshold: num
     throw bad(`expected ${what} of at most 10 bytes`, pos);
   };
 
+  /** `last` is the payload's last byte, where it was read. */
+  const checkPacked = (facts: FieldFacts | undefined, length: number, at: number, last = 0) => {
+    const { kind } = facts ?? {};
+    const width = widths[kind ?? ''] ?? 1;
+    if (length % width !== 0 || (varints.has(kind ?? '') && last >= 128))
+      throw bad(`${length} bytes are no whole number of packed ${kind} values`, at);
+  };
+
   while (true) {
     while (pos === frame.end && frame.type !== undefined) {
       if (stack.length === 1) {
@@ -165,8 +173,7 @@ export async function skim(source: ByteSource, root: MessageName, threshold: num
           frame.changed = pos - lengthAt > 5;
           stack.push(frame);
         } else if (frame.isTensor && isPayload(facts) && (length >= threshold || frame.elided.has(field))) {
-          if (facts?.kind !== 'bytes' && length % (widths[facts?.kind ?? ''] ?? 1) !== 0)
-            throw bad(`${length} bytes are no whole number of packed ${facts?.kind} values`, fieldAt);
+          checkPacked(facts, length, fieldAt);
           copyTo(fieldAt);
           frame.elided.add(field);
           heap += heapOf.elision;
@@ -179,7 +186,10 @@ export async function skim(source: ByteSource, root: MessageName, threshold: num
           if (length > sizeLimit) throw tooLarge(source.name);
           if (pos - lengthAt > 5) throw bad('expected a length of at most 5 bytes', lengthAt);
           if (!window.holds(pos, length)) await need(length);
-          if (facts?.repeated && length > 0) heap += heapOfPacked(facts, length);
+          if (facts?.repeated && length > 0) {
+            checkPacked(facts, length, fieldAt, window.view(pos, length)[length - 1]);
+            heap += heapOfPacked(facts, length);
+          }
           if (facts?.kind === 'string' && !isUtf8(window.view(pos, length)))
             throw bad(`the string in field ${field} is not UTF-8`, fieldAt);
           pos += length;
@@ -200,6 +210,7 @@ function openFrame(name: MessageName, end: number, field: number, lengthAt: numb
 
 const none: Set<number> = new Set();
 
+const varints: ReadonlySet<string> = new Set(['int32', 'int64', 'uint64', 'enum']);
 const widths: Partial<Record<string, number>> = { float: 4, double: 8 };
 
 /** Numbers, packed or raw: strings stay, as each is a field of its own. */

@@ -46,5 +46,5 @@ export function nestedIfs(depth: number): Uint8Array {
   }
   open(7); // ModelProto.graph
   prepend(integer(1, 10));
-  return join(...head.reverse());
+  return new Uint8Array(Buffer.concat(head.reverse()));
 }
