@@ -34,7 +34,8 @@ export async function readCsv(source: ByteSource): Promise<Tensor> {
   const text = decode(await source.read(0, source.size), source.name);
   const lines = text.split(/\r\n|\n|\r/);
   const first = lines.find((line) => line.trim() !== '' && !line.startsWith('#')) ?? '';
-  const separator = [',', ';', '\t'].find((char) => first.includes(char)) ?? ',';
+  const unquoted = first.replace(/"[^"]*"/g, '');
+  const separator = [',', ';', '\t'].find((char) => unquoted.includes(char)) ?? ',';
   const values: number[] = [];
   let columns: number | undefined;
   let rows = 0;
