@@ -8,6 +8,7 @@ the opset in which it last changed. Only facts are taken: names, versions, ariti
 
 import json
 import re
+import struct
 from collections import defaultdict
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, float):
-        return float(f"{value:.9g}")
+        shortest = (float(f"{value:.{digits}g}") for digits in range(1, 10))
+        return next(v for v in shortest if struct.pack("f", v) == struct.pack("f", value))
     return value
 
 
