@@ -5,11 +5,11 @@ const widest = 4096;
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > longest) return undefined;
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let least = (name.length <= 2 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
   let seen = 0;
   for (const candidate of candidates) {
     if (++seen > widest) break;
-    if (candidate === name || Math.abs(candidate.length - name.length) >= least) continue;
+    if (candidate === name || candidate === '' || Math.abs(candidate.length - name.length) >= least) continue;
     const distance =
       candidate.toLowerCase() === name.toLowerCase() ? 0.5 : editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < least) {

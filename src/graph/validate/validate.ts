@@ -1,9 +1,16 @@
-import type { ModelProto } from '../../onnx/messages.ts';
+import { HopfcoleError } from '../../files/error.ts';
+import type { Folder } from '../../files/source.ts';
+import type { ModelInit } from '../../onnx/messages.ts';
+import type { Model } from '../graph.ts';
 import { newestOpset } from '../schema.ts';
+import { fromProto } from '../wire/read.ts';
+import { toProto } from '../wire/write.ts';
+import { completeModel } from './complete.ts';
 import { type Context, readOpsets } from './context.ts';
 import { checkCalls, checkFunction, tableOf } from './functions.ts';
 import { checkGraph } from './graph.ts';
 import { type Problem, Problems } from './problem.ts';
+import { checkTypes } from './types.ts';
 
 export type { Problem } from './problem.ts';
 
@@ -11,11 +18,40 @@ export type { Problem } from './problem.ts';
 export const newestIr = 14;
 
 /**
- * What is wrong with a model as it stands in its file: versions, imports, operators, arity, attributes, names, order, tensors,
- * functions, subgraphs. Errors make it invalid; infos are worth knowing. Bounded work on any message.
+ * Everything that is wrong with a model, first what stands wrong in its message, then, where that is sound, tensors that cannot
+ * be read (external data lie in `folder`), types and shapes. Errors make it invalid; infos are worth knowing.
  */
-export function validateStructure(model: ModelProto): Problem[] {
+export async function validate(given: ModelInit | Model, folder?: Folder): Promise<Problem[]> {
   const problems = new Problems();
+  try {
+    const proto = isModel(given) ? toProto(given) : given;
+    structure(proto, problems);
+    if (!problems.hasErrors) checkTypes(await fromProto(proto, folder), problems);
+  } catch (error) {
+    problems.caught(error);
+  }
+  return problems.found;
+}
+
+/** @throws the first error of `validate`, as a HopfcoleError. */
+export async function assertValid(given: ModelInit | Model, folder?: Folder): Promise<void> {
+  const problem = (await validate(given, folder)).find(({ severity }) => severity === 'error');
+  if (problem !== undefined) throw new HopfcoleError(problem.code, problem.message, problem.where, problem.hint);
+}
+
+function isModel(given: ModelInit | Model): given is Model {
+  return 'opsets' in given;
+}
+
+/** What is wrong with a message in itself: all but external files, types and shapes. Bounded work on any message. */
+export function validateStructure(proto: ModelInit): Problem[] {
+  const problems = new Problems();
+  structure(proto, problems);
+  return problems.found;
+}
+
+function structure(proto: ModelInit, problems: Problems): void {
+  const model = completeModel(proto);
   const irVersion = checkIr(model, problems);
   const opsets = checkOpsets(model, irVersion, problems);
   const keys = new Set<string>();
@@ -25,7 +61,7 @@ export function validateStructure(model: ModelProto): Problem[] {
   }
   if (!model.graph) {
     problems.error('NO_GRAPH', 'the model has no graph');
-    return problems.found;
+    return;
   }
   const functions = tableOf(model.functions, irVersion, problems);
   const context: Context = { problems, irVersion, opsets, functions, inside: undefined };
@@ -34,10 +70,9 @@ export function validateStructure(model: ModelProto): Problem[] {
   if (functions.size > 0) checkCalls(model, functions, problems);
   for (const { initialization, algorithm } of model.trainingInfo)
     for (const graph of [initialization, algorithm]) if (graph) checkGraph(graph, scope, context);
-  return problems.found;
 }
 
-function checkIr(model: ModelProto, problems: Problems): number {
+function checkIr(model: ReturnType<typeof completeModel>, problems: Problems): number {
   const version = Number(model.irVersion ?? 0);
   if (!Number.isSafeInteger(version) || version < 1) {
     problems.error('BAD_IR_VERSION', `expected an IR version of 1 or more, got ${model.irVersion ?? 'none'}`);
@@ -51,7 +86,11 @@ function checkIr(model: ModelProto, problems: Problems): number {
   return version;
 }
 
-function checkOpsets(model: ModelProto, irVersion: number, problems: Problems): ReadonlyMap<string, number> {
+function checkOpsets(
+  model: ReturnType<typeof completeModel>,
+  irVersion: number,
+  problems: Problems,
+): ReadonlyMap<string, number> {
   const opsets = readOpsets(model.opsetImport, problems, {});
   if (irVersion < 3) {
     if (opsets.size > 0)

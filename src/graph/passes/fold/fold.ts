@@ -1,0 +1,87 @@
+import { byteLengthOf } from '../../../files/dtype.ts';
+import { elementCount, fromNumbers, type Tensor } from '../../../files/tensor.ts';
+import type { Model } from '../../graph.ts';
+import { makeValue } from '../../make.ts';
+import { tensorType } from '../../type.ts';
+import type { Node, Value } from '../../value.ts';
+import { constantTensor } from '../constants.ts';
+import { removeDead } from '../dead.ts';
+import { type Replacement, rewriteModel } from '../rewrite.ts';
+import { type Cells, cellsOf, type Evaluate, tensorOfCells } from './cells.ts';
+import { elementwise } from './elementwise.ts';
+import { movement } from './movement.ts';
+
+export interface FoldOptions {
+  /** Largest result of one node that becomes a constant, in elements. */
+  readonly elements?: number;
+  /** Bytes that all results together may add to the file. */
+  readonly bytes?: number;
+}
+
+const table: Readonly<Record<string, Evaluate>> = { ...elementwise, ...movement };
+
+/**
+ * A model with what can be computed beforehand computed: shape arithmetic of known dimensions, integers, bools and the moving
+ * of small tensors. Exact: results are those of a runtime bit for bit, or the node stays. What nothing needs any more is gone.
+ */
+export function foldConstants(model: Model, options: FoldOptions = {}): Model {
+  const { elements = 65_536, bytes = 1 << 20 } = options;
+  let left = bytes;
+  const folded = rewriteModel(model, (node): Replacement => {
+    const tensors = resultsOf(node, elements);
+    if (tensors === undefined) return undefined;
+    const size = tensors.reduce((sum, { dtype, shape }) => sum + byteLengthOf(dtype, elementCount(shape)), 0);
+    if (size > left) return undefined;
+    left -= size;
+    return tensors.map((tensor, i) => namedConstant(tensor, node.outputs[i]?.name));
+  });
+  return folded === model ? model : removeDead(folded);
+}
+
+/** A constant under the name of the value it stands for. */
+export function namedConstant(tensor: Tensor, name: string | undefined): Value {
+  return makeValue({ kind: 'constant', tensor }, tensorType(tensor.dtype, tensor.shape), name);
+}
+
+/** A node's outputs where they can be computed now. */
+function resultsOf(node: Node, limit: number): readonly Tensor[] | undefined {
+  if (node.domain !== '' || node.callee !== undefined || node.opType === 'Constant') return undefined;
+  const known = node.outputs.map(knownTensor);
+  if (known.length > 0 && known.every((tensor) => tensor !== undefined)) return known;
+  const dims = shapeOf(node);
+  if (dims !== undefined) return [dims];
+  const evaluate = table[node.opType];
+  if (evaluate === undefined || [...node.attributes.values()].some(({ kind }) => kind === 'reference'))
+    return undefined;
+  const inputs: (Cells | undefined)[] = [];
+  for (const input of node.inputs) {
+    const tensor = constantTensor(input);
+    if (input !== undefined && (tensor === undefined || elementCount(tensor.shape) > limit)) return undefined;
+    const cells = tensor === undefined ? undefined : cellsOf(tensor);
+    if (tensor !== undefined && cells === undefined) return undefined;
+    inputs.push(cells);
+  }
+  const results = evaluate(node, inputs, limit);
+  if (results === undefined || results.length < node.outputs.length) return undefined;
+  return results.every(({ values }) => values.length <= limit) ? results.map(tensorOfCells) : undefined;
+}
+
+/** What inference already knows of a small integer tensor. */
+function knownTensor({ known, dtype, shape }: Value): Tensor | undefined {
+  if (known === undefined || shape === undefined || (dtype !== 'int64' && dtype !== 'int32')) return undefined;
+  if (!known.every((dim) => typeof dim === 'number')) return undefined;
+  const full = shape.length === 0 ? [] : [known.length];
+  return shape.length <= 1 && elementCount(full) === known.length ? fromNumbers(dtype, full, known) : undefined;
+}
+
+/** Shape and Size of a value whose dimensions are known. */
+function shapeOf(node: Node): Tensor | undefined {
+  const [x] = node.inputs;
+  if ((node.opType !== 'Shape' && node.opType !== 'Size') || x?.shape === undefined || node.attributes.size > 0)
+    return undefined;
+  const dims = x.shape.filter((dim) => typeof dim === 'number');
+  if (dims.length !== x.shape.length) return undefined;
+  if (node.opType === 'Shape') return fromNumbers('int64', [dims.length], dims);
+  const count = elementCount(dims);
+  return Number.isSafeInteger(count) ? fromNumbers('int64', [], [count]) : undefined;
+}
