@@ -6,6 +6,7 @@ import { type Schema, schemaOf } from '../schema.ts';
 import { describeType, typeKey } from '../type.ts';
 import type { Node } from '../value.ts';
 import type { Problems } from './problem.ts';
+import { checkValues } from './values.ts';
 
 /** Types and shapes of a model that was read: what inference found wrong, and what operators do not take. */
 export function checkTypes(model: Model, problems: Problems): void {
@@ -28,6 +29,7 @@ function checkGraphTypes(graph: Graph, problems: Problems): void {
         continue;
       }
       checkOutputs(node, schema, problems, where);
+      checkValues(node, problems, where);
     }
 }
 
