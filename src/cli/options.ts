@@ -25,8 +25,12 @@ export const providerOptions: Readonly<Record<string, Options>> = {
 
 /** Flags of every command that writes a model. */
 export const modelOptions: Readonly<Record<string, Options>> = {
-  opset: { type: 'number', default: 21, describe: 'ai.onnx opset to write', requiresArg: true },
-  ir: { type: 'number', default: 10, describe: 'ONNX IR version to write', requiresArg: true },
+  opset: { type: 'number', describe: 'ai.onnx opset to write (default 21, or what the model has)', requiresArg: true },
+  ir: {
+    type: 'number',
+    describe: 'ONNX IR version to write (default 10, or what goes with the opset)',
+    requiresArg: true,
+  },
   inline: { type: 'boolean', default: false, describe: 'replace functions by their bodies' },
   'external-data': { type: 'boolean', default: false, describe: 'weights in a file beside the model' },
 };

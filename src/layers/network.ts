@@ -2,6 +2,7 @@ import { gibbsWeights } from '../../ops/gibbs-weights.ts';
 import { logSumExp } from '../../ops/log-sum-exp.ts';
 import type { DType } from '../files/dtype.ts';
 import { fromNumbers } from '../files/tensor.ts';
+import { inModule } from '../graph/label.ts';
 import { constant } from '../graph/make.ts';
 import * as op from '../graph/op.ts';
 import type { Value } from '../graph/value.ts';
@@ -32,13 +33,13 @@ function composeLayer(x: Value, plan: LayerPlan, parameters: ParameterValues, dt
     case 'linear':
       return linear(x, plan, parameters);
     case 'relu':
-      return op.relu(x);
+      return inModule(op.relu(x), plan.name);
     case 'softmax':
-      return gibbsWeights(x, epsilonValue(plan.epsilon, parameters));
+      return inModule(gibbsWeights(x, epsilonValue(plan.epsilon, parameters)), plan.name);
     case 'lse': {
       const W = parameters(plan.weight);
       const b = plan.bias === undefined ? zeros(plan.weight.shape.slice(0, -1), dtype) : parameters(plan.bias);
-      const f = logSumExp(x, W, b, epsilonValue(plan.epsilon, parameters));
+      const f = inModule(logSumExp(x, W, b, epsilonValue(plan.epsilon, parameters)), plan.name);
       return plan.keepdim && plan.units === undefined ? op.unsqueeze(f, constant(fromNumbers('int64', [1], [1]))) : f;
     }
   }
@@ -48,8 +49,8 @@ function composeLayer(x: Value, plan: LayerPlan, parameters: ParameterValues, dt
 function linear(x: Value, plan: Extract<LayerPlan, { kind: 'linear' }>, parameters: ParameterValues): Value {
   const W = parameters(plan.weight);
   const b = plan.bias === undefined ? undefined : parameters(plan.bias);
-  if (x.shape?.length === 2) return op.gemm(x, W, b, { transB: !plan.transposed });
-  const y = op.matMul(x, plan.transposed ? W : op.transpose(W, { perm: [1, 0] }));
+  if (x.shape?.length === 2) return inModule(op.gemm(x, W, b, { transB: !plan.transposed }), plan.name);
+  const y = inModule(op.matMul(x, plan.transposed ? W : op.transpose(W, { perm: [1, 0] })), plan.name);
   return b === undefined ? y : op.add(y, b);
 }
 

@@ -61,9 +61,10 @@ interface Width {
 /**
  * Resolves every size and parameter of a network: from the specification, from the layer before, or from the checkpoint's shapes.
  * @throws SHAPE_MISMATCH naming both layers where they do not compose, BAD_SPEC where a size is nowhere given,
- * MISSING_PARAMETERS listing every missing and misshapen parameter of the checkpoint at once.
+ * MISSING_PARAMETERS listing every missing and misshapen parameter of the checkpoint at once (`partial`: a missing one whose
+ * size is known otherwise is no error).
  */
-export function planNetwork(spec: Spec, known: KnownShapes, file?: string): LayerPlan[] {
+export function planNetwork(spec: Spec, known: KnownShapes, file?: string, partial = false): LayerPlan[] {
   const input = spec.inputs[0];
   const last = input?.shape.at(-1);
   const mismatches: Mismatches = { missing: [], misshapen: [] };
@@ -75,6 +76,7 @@ export function planNetwork(spec: Spec, known: KnownShapes, file?: string): Laye
   const plans: LayerPlan[] = [];
   for (const [index, layer] of spec.layers.entries()) {
     const place: Place = {
+      partial,
       file,
       path: `$.layers[${index}]`,
       known,
@@ -91,6 +93,7 @@ export function planNetwork(spec: Spec, known: KnownShapes, file?: string): Laye
 }
 
 interface Place {
+  readonly partial: boolean;
   readonly file: string | undefined;
   readonly path: string;
   readonly known: KnownShapes;
@@ -213,7 +216,8 @@ function parameterPlan(
 ): ParameterPlan {
   const { known, mismatches } = place;
   const stored = known?.get(name);
-  if (known !== undefined && stored === undefined && !mismatches.missing.includes(name)) mismatches.missing.push(name);
+  if (known !== undefined && stored === undefined && !place.partial && !mismatches.missing.includes(name))
+    mismatches.missing.push(name);
   if (stored !== undefined && (stored.length !== shape.length || stored.some((dim, i) => dim !== shape[i])))
     mismatches.misshapen.push({ name, expected: `[${shape.join(', ')}]`, got: `[${stored.join(', ')}]` });
   return { name, shape, role, fanIn, initial: 0 };

@@ -1,0 +1,38 @@
+import type { Command, Outcome } from '../command.ts';
+import { optionalNumber, optionalText, providerOptions, text } from '../options.ts';
+
+export const check: Command = {
+  usage: 'check <file> [expected]',
+  describe: 'is it whole, valid and safe, and does it give these outputs',
+  positionals: {
+    file: { describe: 'a model or a checkpoint' },
+    expected: { describe: 'the outputs a model should give' },
+  },
+  options: {
+    input: { type: 'string', describe: 'inputs of the run that is compared', requiresArg: true },
+    tolerance: {
+      type: 'number',
+      describe: 'largest error allowed, relative to the largest value (default by dtype)',
+      requiresArg: true,
+    },
+    ...providerOptions,
+  },
+  example: 'hopfcole check fixtures/digits/digits_lse.safetensors',
+  async run(args, context): Promise<Outcome> {
+    const path = text(args, 'file');
+    const expected = optionalText(args, 'expected');
+    const { openFile } = await import('../../files/node/file.ts');
+    const { recogniseFormat } = await import('../../checkpoint/recognise.ts');
+    const source = await openFile(path);
+    const format = await recogniseFormat(source);
+    if (format !== 'onnx' && format !== 'unknown') {
+      await source.close?.();
+      return (await import('../check-checkpoint.ts')).checkCheckpoint(path, context);
+    }
+    const { checkModel, compareOutputs } = await import('../check-model.ts');
+    const outcome = await checkModel(path, source);
+    if (expected === undefined) return outcome;
+    const tolerance = optionalNumber(args, 'tolerance', { above: 0 });
+    return compareOutputs(path, text(args, 'input'), expected, tolerance, args, context);
+  },
+};

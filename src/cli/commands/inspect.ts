@@ -1,0 +1,20 @@
+import type { Command, Outcome } from '../command.ts';
+import { text } from '../options.ts';
+
+export const inspect: Command = {
+  usage: 'inspect <file>',
+  describe: 'format, opsets, inputs, outputs, parameters, operators, HJ sites',
+  positionals: { file: { describe: 'a model or a checkpoint' } },
+  options: {},
+  example: 'hopfcole inspect fixtures/digits/digits_lse.pt',
+  async run(args): Promise<Outcome> {
+    const path = text(args, 'file');
+    const { openFile } = await import('../../files/node/file.ts');
+    const { recogniseFormat } = await import('../../checkpoint/recognise.ts');
+    const source = await openFile(path);
+    const format = await recogniseFormat(source);
+    if (format === 'onnx' || format === 'unknown')
+      return (await import('../inspect-model.ts')).inspectModel(path, source);
+    return (await import('../inspect-checkpoint.ts')).inspectCheckpoint(path);
+  },
+};

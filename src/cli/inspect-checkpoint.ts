@@ -1,0 +1,57 @@
+import { recogniseFormat } from '../checkpoint/recognise.ts';
+import { byteLengthOf } from '../files/dtype.ts';
+import { HopfcoleError } from '../files/error.ts';
+import { openFile } from '../files/node/file.ts';
+import { elementCount } from '../files/tensor.ts';
+import { openWeights } from './checkpoint-files.ts';
+import type { Outcome } from './command.ts';
+import { table } from './output.ts';
+
+/** Describes a checkpoint: its headers are read, its tensors are not. A format that is only recognised is said with what to do about it. */
+export async function inspectCheckpoint(path: string): Promise<Outcome> {
+  const { format, tensors, metadata, problems } = await opened(path);
+  const parameters = [...tensors].map(([name, { dtype, shape }]) => ({
+    name,
+    dtype,
+    shape,
+    bytes: byteLengthOf(dtype, elementCount(shape)),
+  }));
+  const parameterCount = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const bytes = parameters.reduce((sum, parameter) => sum + parameter.bytes, 0);
+  const told = problems.map(({ code, message, where }) => ({ code, message, where }));
+  return {
+    json: {
+      format,
+      inputs: [],
+      outputs: [],
+      parameters,
+      parameterCount,
+      operators: {},
+      functions: [],
+      sites: [],
+      recognised: null,
+      metadata: Object.fromEntries(metadata),
+      problems: told,
+    },
+    text: [
+      `${path}: ${format}, ${parameters.length} tensors, ${parameterCount} numbers, ${bytes} bytes`,
+      ...table(parameters.map((p) => [`  ${p.name}`, p.dtype, `[${p.shape.join(', ')}]`])),
+      ...[...metadata].slice(0, 20).map(([key, value]) => `metadata ${key}: ${String(value).slice(0, 200)}`),
+      ...told.map(({ code, message }) => `problem ${code}: ${message}`),
+    ],
+  };
+}
+
+type Described = Pick<Awaited<ReturnType<typeof openWeights>>, 'format' | 'tensors' | 'metadata' | 'problems'>;
+
+/** A checkpoint that cannot be opened is still described by its format, where that is known. */
+async function opened(path: string): Promise<Described> {
+  try {
+    return await openWeights(path, { forgiving: true });
+  } catch (error) {
+    if (!(error instanceof HopfcoleError) || error.code !== 'UNSUPPORTED_FORMAT') throw error;
+    const format = await recogniseFormat(await openFile(path));
+    if (format === 'unknown') throw error;
+    return { format, tensors: new Map(), metadata: new Map(), problems: [error] };
+  }
+}

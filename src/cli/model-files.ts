@@ -1,0 +1,77 @@
+import { dirname } from 'node:path';
+import { exportOnnx, type OnnxTarget } from '../../exporters/onnx/export.ts';
+import { HopfcoleError } from '../files/error.ts';
+import { openFile } from '../files/node/file.ts';
+import { fileFolder } from '../files/node/folder.ts';
+import type { Folder } from '../files/source.ts';
+import type { Model } from '../graph/graph.ts';
+import { describeType } from '../graph/type.ts';
+import { fromProto } from '../graph/wire/read.ts';
+import type { ModelProto } from '../onnx/messages.ts';
+import { readModel } from '../onnx/read.ts';
+import type { Arguments } from './command.ts';
+import { flag, optionalNumber } from './options.ts';
+
+/** A model that was read, and the folder its external data lie in. */
+export interface OpenedModel {
+  readonly proto: ModelProto;
+  readonly model: Model;
+  readonly folder: Folder;
+}
+
+/** Tensors of this size and more stay in the file until they are needed. */
+const keepFrom = 1 << 20;
+
+/** Reads an .onnx file into the graph. Large weights stay in the file. */
+export async function openModel(path: string): Promise<OpenedModel> {
+  const source = await openFile(path);
+  const folder = fileFolder(dirname(path));
+  const proto = await readModel(source, { keepFrom });
+  try {
+    return { proto, model: await fromProto(proto, folder), folder };
+  } catch (error) {
+    throw error instanceof HopfcoleError ? error.at({ file: path }) : error;
+  }
+}
+
+/** `--opset --ir --inline --external-data`, as the exporter takes them. */
+export function targetOf(args: Arguments): OnnxTarget {
+  return {
+    opset: optionalNumber(args, 'opset', { integer: true, min: 1, max: 1000 }),
+    ir: optionalNumber(args, 'ir', { integer: true, min: 1, max: 1000 }),
+    inline: flag(args, 'inline'),
+    externalData: flag(args, 'external-data'),
+  };
+}
+
+/** Writes a model as the flags ask. */
+export function saveModel(model: Model, path: string, args: Arguments, folder?: Folder): Promise<string[]> {
+  return exportOnnx(model, path, { ...targetOf(args), folder });
+}
+
+/** Inputs and outputs as the JSON of every command describes them. */
+export function signature(model: Model): { inputs: Described[]; outputs: Described[] } {
+  const { inputs, outputs } = model.graph;
+  return {
+    inputs: inputs.filter(({ source }) => source.kind === 'input').map((value) => described(value.name ?? '', value)),
+    outputs: outputs.map(({ name, value }) => described(name, value)),
+  };
+}
+
+export interface Described {
+  readonly name: string;
+  readonly dtype: string | null;
+  readonly shape: readonly (number | string | null)[] | null;
+}
+
+function described(name: string, value: Model['graph']['inputs'][number]): Described {
+  const { type } = value;
+  if (type?.kind === 'tensor')
+    return { name, dtype: type.dtype ?? null, shape: type.shape?.map((dim) => dim ?? null) ?? null };
+  return { name, dtype: describeType(type), shape: null };
+}
+
+/** `x  float32[batch, 64]`. */
+export function describedText({ name, dtype, shape }: Described): string {
+  return `${name}  ${dtype ?? 'unknown'}${shape === null ? '' : `[${shape.map((dim) => dim ?? '?').join(', ')}]`}`;
+}

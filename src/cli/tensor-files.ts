@@ -1,0 +1,69 @@
+import { HopfcoleError } from '../files/error.ts';
+import { openFile } from '../files/node/file.ts';
+import { atomicWrite } from '../files/node/write.ts';
+import { type AnyTensor, load, type Tensor } from '../files/tensor.ts';
+import { readTensors, type TensorFormat, tensorFormatOf, tensorFormats, writeTensors } from '../files/tensors.ts';
+import type { TensorDescription } from '../runtime/session.ts';
+
+/** The format an output path asks for. @throws BAD_USAGE for an ending that names none. */
+export function tensorFormat(path: string): TensorFormat {
+  const format = tensorFormatOf(path);
+  if (format !== undefined) return format;
+  const endings = tensorFormats.map((name) => `.${name}`).join(', ');
+  throw new HopfcoleError('BAD_USAGE', `expected a file ending in ${endings}, got ${path}`, { argument: '--output' });
+}
+
+/**
+ * What a model is fed from a file: one array per input by name; a file of one unnamed array serves a model of one input.
+ * Arrays the model does not need are ignored. @throws MISSING_INPUT listing what is missing with dtype and shape.
+ */
+export async function readInputs(path: string, wanted: readonly TensorDescription[]): Promise<Map<string, Tensor>> {
+  const source = await openFile(path);
+  try {
+    const arrays = await readTensors(source, tensorFormatOf(path));
+    const feeds = new Map<string, Tensor>();
+    for (const { name } of wanted) {
+      const array = arrays.get(name) ?? soleUnnamed(arrays, wanted);
+      if (array !== undefined) feeds.set(name, await load(array));
+    }
+    const missing = wanted.filter(({ name }) => !feeds.has(name));
+    if (missing.length === 0) return feeds;
+    const has = [...arrays.keys()].map((name) => name || 'one unnamed array').join(', ');
+    throw new HopfcoleError(
+      'MISSING_INPUT',
+      `missing ${missing.map(described).join('; ')}`,
+      { file: path },
+      `The file has ${has === '' ? 'nothing' : has}`,
+    );
+  } finally {
+    await source.close?.();
+  }
+}
+
+function soleUnnamed(arrays: ReadonlyMap<string, AnyTensor>, wanted: readonly unknown[]): AnyTensor | undefined {
+  return wanted.length === 1 ? arrays.get('') : undefined;
+}
+
+function described({ name, dtype, shape }: TensorDescription): string {
+  return `${name} ${dtype}${shape === undefined ? '' : `[${shape.map((dim) => dim ?? '?').join(', ')}]`}`;
+}
+
+/** Every array of a file, in memory. */
+export async function readArrays(path: string): Promise<Map<string, Tensor>> {
+  const source = await openFile(path);
+  try {
+    const arrays = new Map<string, Tensor>();
+    for (const [name, array] of await readTensors(source, tensorFormatOf(path))) arrays.set(name, await load(array));
+    return arrays;
+  } finally {
+    await source.close?.();
+  }
+}
+
+/** Writes arrays by name in the format of the path's ending; the file appears whole or not at all. */
+export async function writeOutputs(path: string, arrays: ReadonlyMap<string, Tensor>): Promise<void> {
+  const format = tensorFormat(path);
+  await atomicWrite(path, async (sink) => {
+    await writeTensors(format, arrays, sink);
+  });
+}
