@@ -16,11 +16,17 @@ export interface ModelHeader {
   readonly outputs: readonly TensorDescription[];
   /** Every distinct `location` of external data in the file. */
   readonly external: readonly string[];
+  /** Whether a call of a model-local function leaves an input of it empty: ONNX Runtime can crash on that. */
+  readonly emptyCalls: boolean;
 }
 
 interface Found {
   readonly external: Set<string>;
   readonly initializers: Set<string>;
+  /** Calls outside ai.onnx: what is called, with the fewest inputs that one of its calls fills. */
+  readonly calls: Map<string, number>;
+  /** Inputs of each model-local function. */
+  readonly functions: Map<string, number>;
 }
 
 /** ONNX Runtime's own protobuf reader stops at 100 nested messages. */
@@ -32,7 +38,7 @@ const deepest = 100;
  */
 export function readHeader(bytes: RandomBytes): ModelHeader {
   const opsets = new Map<string, number>();
-  const found: Found = { external: new Set(), initializers: new Set() };
+  const found: Found = { external: new Set(), initializers: new Set(), calls: new Map(), functions: new Map() };
   const ends: { inputs: Field[]; outputs: Field[] } = { inputs: [], outputs: [] };
   let irVersion = 0;
   for (const part of fields(bytes)) {
@@ -58,6 +64,7 @@ export function readHeader(bytes: RandomBytes): ModelHeader {
     optional: inputs.map(({ name }) => name).filter((name) => found.initializers.has(name)),
     outputs: ends.outputs.map((part) => describe(bytes, part, 'output')),
     external: [...found.external],
+    emptyCalls: [...found.functions].some(([key, count]) => (found.calls.get(key) ?? count) < count),
   };
 }
 
@@ -94,8 +101,18 @@ function visitGraph(
 }
 
 function visitNode(bytes: RandomBytes, node: Field, found: Found, depth: number): void {
-  for (const part of fields(bytes, node.start, node.end))
-    if (part.number === 5 && part.wireType === 2) visitAttribute(bytes, part, found, depth);
+  let filled = 0;
+  let operator = '';
+  let domain = '';
+  for (const part of fields(bytes, node.start, node.end)) {
+    if (part.wireType !== 2) continue;
+    if (part.number === 1 && part.end > part.start) filled++;
+    else if (part.number === 4) operator = textOf(bytes, part);
+    else if (part.number === 5) visitAttribute(bytes, part, found, depth);
+    else if (part.number === 7) domain = textOf(bytes, part);
+  }
+  const key = `${domain}::${operator}`;
+  if (domain !== '' && domain !== 'ai.onnx') found.calls.set(key, Math.min(filled, found.calls.get(key) ?? filled));
 }
 
 function visitAttribute(bytes: RandomBytes, attribute: Field, found: Found, depth: number): void {
@@ -108,11 +125,20 @@ function visitAttribute(bytes: RandomBytes, attribute: Field, found: Found, dept
 }
 
 function visitFunction(bytes: RandomBytes, body: Field, found: Found): void {
+  let inputs = 0;
+  let name = '';
+  let domain = '';
   for (const part of fields(bytes, body.start, body.end)) {
     if (part.wireType !== 2) continue;
-    if (part.number === 7) visitNode(bytes, part, found, 1);
+    if (part.number === 1) name = textOf(bytes, part);
+    else if (part.number === 4) inputs++;
+    else if (part.number === 7) visitNode(bytes, part, found, 1);
+    else if (part.number === 10) domain = textOf(bytes, part);
     else if (part.number === 11) visitAttribute(bytes, part, found, 1);
   }
+  // Overloads differ in their inputs: the one with the most decides, and a call that fills all of a smaller one is mended in vain.
+  const key = `${domain}::${name}`;
+  found.functions.set(key, Math.max(inputs, found.functions.get(key) ?? 0));
 }
 
 function visitSparse(bytes: RandomBytes, sparse: Field, found: Found, names: Set<string> | undefined): void {
@@ -138,6 +164,7 @@ function visitTensor(bytes: RandomBytes, tensor: Field, found: Found, names: Set
   }
 }
 
+/** The name of a ValueInfo. */
 export function nameOf(bytes: RandomBytes, valueInfo: Field): string {
   for (const part of fields(bytes, valueInfo.start, valueInfo.end))
     if (part.number === 1 && part.wireType === 2) return textOf(bytes, part);

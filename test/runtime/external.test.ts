@@ -46,6 +46,26 @@ describe.each(['process', 'worker', 'child'] as const)('external data, in a %s',
     ]);
   });
 
+  it('is found by a model that had to be mended', async () => {
+    const row = [1, 2, 3, 4].map((value) => (value - 2.5) / Math.sqrt(1.25 + 1e-5));
+    const input = fromNumbers('float32', [2, 4], [1, 2, 3, 4, 2, 4, 6, 8]);
+    const bytes = new Uint8Array(readFileSync(fixture('empty-call-external')));
+    const data = new Uint8Array(readFileSync(join(fixtures, 'ones.bin')));
+    const sources: ModelSource[] = [
+      fixture('empty-call'),
+      fixture('empty-call-external'),
+      { bytes, externalData: [{ path: 'ones.bin', data }] },
+    ];
+    for (const source of sources) {
+      const session = await openSession(source, { home, provider: 'cpu' });
+      const y = (await session.run({ x: input })).outputs.get('y') ?? input;
+      await session.close();
+      row.forEach((value, i) => {
+        expect(toNumbers(y)[i]).toBeCloseTo(value, 5);
+      });
+    }
+  });
+
   it('must be given with bytes: the disk is not looked at', async () => {
     const got = await failure(openSession(model, { home, provider: 'cpu' }));
     expect(got).toMatchObject({ code: 'MISSING_EXTERNAL_DATA', line: expect.stringContaining("'weights.bin'") });

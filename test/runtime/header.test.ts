@@ -25,6 +25,7 @@ describe('readHeader', () => {
         { name: 'scaled', dtype: 'float32', shape: undefined },
       ],
       external: [],
+      emptyCalls: false,
     });
     expect(header('dtypes').inputs.map(({ name, dtype }) => name === dtype)).toEqual(new Array(13).fill(true));
     expect(header('external').external).toEqual(['weights.bin']);
@@ -40,6 +41,15 @@ describe('readHeader', () => {
     const model = concat([field(7, inBranch, inConstant, sparse), inFunction]);
     const found = readHeader(memoryBytes(model)).external;
     expect([...found].sort()).toEqual(['branch.bin', 'constant.bin', 'function.bin', 'indices.bin', 'values.bin']);
+  });
+
+  it('notices function calls that leave an input empty', () => {
+    expect(header('empty-call').emptyCalls).toBe(true);
+    const definition = field(25, field(1, 'F'), field(10, 'd'), field(4, 'a'), field(4, 'b'));
+    const call = (...inputs: string[]) =>
+      field(7, field(1, ...inputs.map((name) => field(1, name)), field(4, 'F'), field(7, 'd')));
+    const noticed = (...inputs: string[]) => readHeader(memoryBytes(concat([call(...inputs), definition]))).emptyCalls;
+    expect([noticed('x', 'y'), noticed('x', ''), noticed('', 'y'), noticed('x')]).toEqual([false, true, true, true]);
   });
 
   it('refuses sequences, and names them', () => {

@@ -5,6 +5,7 @@ import { HopfcoleError } from '../../files/error.ts';
 import { openFile } from '../../files/node/file.ts';
 import { fileFolder } from '../../files/node/folder.ts';
 import { checkRelativePath } from '../../files/path.ts';
+import { type Folder, memorySource } from '../../files/source.ts';
 import { widenBoundary } from '../boundary.ts';
 import { checkLoadable, type ModelHeader, memoryBytes, readHeader } from '../header.ts';
 import type { RandomBytes } from '../wire.ts';
@@ -45,15 +46,9 @@ export async function prepareModel(source: ModelSource): Promise<PreparedModel> 
         'Give it in externalData, or open the model by its path',
       );
   }
-  const widened = bfloat16Names(header);
-  return {
-    name,
-    header,
-    load: widened.size > 0 ? widenBoundary(model) : bytes,
-    folder: undefined,
-    externalData,
-    widened,
-  };
+  const files = new Map(externalData.map(({ path, data }) => [path, data]));
+  const load = await mended(model, header, memoryFolder(files, name));
+  return { name, header, load, folder: undefined, externalData, widened: bfloat16Names(header) };
 }
 
 async function prepareFile(path: string, name: string): Promise<PreparedModel> {
@@ -63,8 +58,29 @@ async function prepareFile(path: string, name: string): Promise<PreparedModel> {
   const folder = dirname(path);
   for (const location of header.external) await (await fileFolder(folder).open(location)).close?.();
   const widened = bfloat16Names(header);
-  const load = widened.size > 0 ? widenBoundary(memoryBytes(await readFile(path), name)) : path;
+  if (widened.size === 0 && !header.emptyCalls) return { name, header, load: path, folder, externalData: [], widened };
+  const load = await mended(memoryBytes(await readFile(path), name), header, fileFolder(folder));
   return { name, header, load, folder, externalData: [], widened };
+}
+
+/** The model as ONNX Runtime bears it: no function call with an empty input, no bfloat16 at the boundary. The same bytes where all is well. */
+async function mended(model: RandomBytes, header: ModelHeader, folder: Folder): Promise<Uint8Array> {
+  const bytes = model.read(0, model.size);
+  // Only such models pay for loading the graph's code.
+  const filled = header.emptyCalls ? await (await import('../mend.ts')).fillCalls(bytes, model.name, folder) : bytes;
+  return bfloat16Names(header).size > 0 ? widenBoundary(memoryBytes(filled, model.name)) : filled;
+}
+
+/** External data that was given in memory. */
+function memoryFolder(files: ReadonlyMap<string, Uint8Array>, name: string): Folder {
+  return {
+    name,
+    open: async (path) => {
+      const data = files.get(path);
+      if (data === undefined) throw new HopfcoleError('FILE_NOT_FOUND', `'${path}' was not given`, { file: name });
+      return memorySource(data, path);
+    },
+  };
 }
 
 function checked(model: RandomBytes): ModelHeader {
