@@ -16,6 +16,10 @@ const pbjs = (...more) =>
 // Types are made from the comments, which the code then goes without.
 pbjs('--dts', '-o', `${out}.js`);
 pbjs('--no-comments', '-o', `${out}.js`);
+// An array for each repeated field of each message is most of what reading a graph allocates; the prototype's empty one,
+// which is frozen, does as well for those that are absent.
+const code = readFileSync(`${out}.js`, 'utf8');
+writeFileSync(`${out}.js`, code.replace(/^ +this\.\w+ = \[\];\n/gm, ''));
 const types = readFileSync(`${out}.d.ts`, 'utf8');
 writeFileSync(`${out}.d.ts`, types.replace('import Long = require("long");', 'import type Long from "long";'));
 

@@ -1,5 +1,5 @@
 /**
- * The ONNX messages of IR 14 as protobufjs classes (generated). Repeated fields are arrays, absent singular fields null,
+ * The ONNX messages of IR 14 as protobufjs classes (generated). Repeated fields are arrays (a frozen empty one where absent), absent singular fields null,
  * 64-bit integers `Long`, and fields this version does not know are kept in `$unknowns`.
  */
 import { fields } from './generated/fields.ts';

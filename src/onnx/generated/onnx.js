@@ -40,13 +40,6 @@ export const onnx = $root.onnx = (() => {
     onnx.AttributeProto = (function() {
 
         const AttributeProto = function (properties) {
-            this.floats = [];
-            this.ints = [];
-            this.strings = [];
-            this.tensors = [];
-            this.graphs = [];
-            this.sparseTensors = [];
-            this.typeProtos = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -338,7 +331,6 @@ export const onnx = $root.onnx = (() => {
     onnx.ValueInfoProto = (function() {
 
         const ValueInfoProto = function (properties) {
-            this.metadataProps = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -448,11 +440,6 @@ export const onnx = $root.onnx = (() => {
     onnx.NodeProto = (function() {
 
         const NodeProto = function (properties) {
-            this.input = [];
-            this.output = [];
-            this.attribute = [];
-            this.metadataProps = [];
-            this.deviceConfigurations = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -628,7 +615,6 @@ export const onnx = $root.onnx = (() => {
     onnx.IntIntListEntryProto = (function() {
 
         const IntIntListEntryProto = function (properties) {
-            this.value = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -726,7 +712,6 @@ export const onnx = $root.onnx = (() => {
     onnx.NodeDeviceConfigurationProto = (function() {
 
         const NodeDeviceConfigurationProto = function (properties) {
-            this.shardingSpec = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -827,9 +812,6 @@ export const onnx = $root.onnx = (() => {
     onnx.ShardingSpecProto = (function() {
 
         const ShardingSpecProto = function (properties) {
-            this.device = [];
-            this.indexToDeviceGroupMap = [];
-            this.shardedDim = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -951,7 +933,6 @@ export const onnx = $root.onnx = (() => {
     onnx.ShardedDimProto = (function() {
 
         const ShardedDimProto = function (properties) {
-            this.simpleSharding = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1149,8 +1130,6 @@ export const onnx = $root.onnx = (() => {
     onnx.TrainingInfoProto = (function() {
 
         const TrainingInfoProto = function (properties) {
-            this.initializationBinding = [];
-            this.updateBinding = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1263,11 +1242,6 @@ export const onnx = $root.onnx = (() => {
     onnx.ModelProto = (function() {
 
         const ModelProto = function (properties) {
-            this.opsetImport = [];
-            this.metadataProps = [];
-            this.trainingInfo = [];
-            this.functions = [];
-            this.configuration = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1461,7 +1435,6 @@ export const onnx = $root.onnx = (() => {
     onnx.DeviceConfigurationProto = (function() {
 
         const DeviceConfigurationProto = function (properties) {
-            this.device = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1650,7 +1623,6 @@ export const onnx = $root.onnx = (() => {
     onnx.TensorAnnotation = (function() {
 
         const TensorAnnotation = function (properties) {
-            this.quantParameterTensorNames = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1742,14 +1714,6 @@ export const onnx = $root.onnx = (() => {
     onnx.GraphProto = (function() {
 
         const GraphProto = function (properties) {
-            this.node = [];
-            this.initializer = [];
-            this.sparseInitializer = [];
-            this.input = [];
-            this.output = [];
-            this.valueInfo = [];
-            this.quantizationAnnotation = [];
-            this.metadataProps = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1934,15 +1898,6 @@ export const onnx = $root.onnx = (() => {
     onnx.TensorProto = (function() {
 
         const TensorProto = function (properties) {
-            this.dims = [];
-            this.floatData = [];
-            this.int32Data = [];
-            this.stringData = [];
-            this.int64Data = [];
-            this.externalData = [];
-            this.doubleData = [];
-            this.uint64Data = [];
-            this.metadataProps = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -2341,7 +2296,6 @@ export const onnx = $root.onnx = (() => {
     onnx.SparseTensorProto = (function() {
 
         const SparseTensorProto = function (properties) {
-            this.dims = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -2448,7 +2402,6 @@ export const onnx = $root.onnx = (() => {
     onnx.TensorShapeProto = (function() {
 
         const TensorShapeProto = function (properties) {
-            this.dim = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -3381,14 +3334,6 @@ export const onnx = $root.onnx = (() => {
     onnx.FunctionProto = (function() {
 
         const FunctionProto = function (properties) {
-            this.input = [];
-            this.output = [];
-            this.attribute = [];
-            this.attributeProto = [];
-            this.node = [];
-            this.opsetImport = [];
-            this.valueInfo = [];
-            this.metadataProps = [];
             if (properties)
                 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                     if (properties[keys[i]] != null && keys[i] !== "__proto__")
