@@ -1,4 +1,5 @@
 import { HopfcoleError } from '../files/error.ts';
+import { isStored } from '../files/tensor.ts';
 import { subgraphsOf, usedBy } from './captures.ts';
 import type { FunctionDefinition } from './function.ts';
 import { collectFunctions } from './functions.ts';
@@ -154,7 +155,7 @@ function mergeParameters(
     const key = value.name ?? '';
     const before = byName.get(key);
     if (before === undefined) byName.set(key, value);
-    else if (tensorOf(before) === tensorOf(value)) values.set(value, before);
+    else if (sameTensor(before, value)) values.set(value, before);
     else
       throw new HopfcoleError(
         'DUPLICATE_NAME',
@@ -169,8 +170,23 @@ function mergeParameters(
   return rewriteGraph(graph, () => undefined, { values });
 }
 
-function tensorOf({ source }: Value): unknown {
-  return source.kind === 'parameter' ? source.tensor : undefined;
+/** Whether two parameters are views of the same data, of one dtype and shape. */
+function sameTensor(a: Value, b: Value): boolean {
+  if (a.source.kind !== 'parameter' || b.source.kind !== 'parameter') return false;
+  const [one, other] = [a.source.tensor, b.source.tensor];
+  if (one === other) return true;
+  if (one.dtype !== other.dtype || one.shape.join() !== other.shape.join()) return false;
+  if (isStored(one) || isStored(other))
+    return (
+      isStored(one) &&
+      isStored(other) &&
+      one.range.source === other.range.source &&
+      one.range.offset === other.range.offset &&
+      one.range.length === other.range.length
+    );
+  return (
+    one.bytes.buffer === other.bytes.buffer && one.bytes.byteOffset === other.bytes.byteOffset && one.dtype !== 'string'
+  );
 }
 
 /** A value made inside one subgraph cannot be read from another graph. */
