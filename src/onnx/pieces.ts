@@ -1,3 +1,4 @@
+import protobuf from 'protobufjs/minimal.js';
 import { HopfcoleError } from '../files/error.ts';
 import type { ByteRange } from '../files/source.ts';
 import { varint } from './bytes.ts';
@@ -89,11 +90,20 @@ function encode(type: MessageName, message: AnyMessage, heavy: ReadonlySet<AnyMe
 
 function encodeLight(type: MessageName, message: AnyMessage, depth: number): Uint8Array {
   try {
-    return codecOf(type).encode(message, undefined, depth).finish();
+    return codecOf(type).encode(message, new StrictWriter(), depth).finish();
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error);
     if (what.includes('max depth')) throw tooDeep('the model');
     throw new HopfcoleError('BAD_MESSAGE', `cannot encode ${type}: ${what}`, {}, '', { cause: error });
+  }
+}
+
+/** Half a surrogate pair has no UTF-8: what the package makes of one, no reader takes. */
+class StrictWriter extends protobuf.Writer {
+  override string(value: string): protobuf.Writer {
+    if (/\p{Surrogate}/u.test(value))
+      throw new Error(`the string ${JSON.stringify(value.slice(0, 100))} holds half a surrogate pair`);
+    return super.string(value);
   }
 }
 

@@ -158,6 +158,14 @@ describe('protobuf semantics', () => {
     expect(Buffer.compare(encodeMessage('TensorProto', message), bytes)).toBe(0);
   });
 
+  it('writes any text there is in UTF-8, and refuses what is none', async () => {
+    for (const name of ['ąęö', '\u{1f600}', '\ufeffx', '\0', 'x'.repeat(10_000)])
+      expect((await read(encodeModel({ graph: { name } }))).graph?.name).toBe(name);
+    expect(() => encodeModel({ graph: { name: 'a\ud800b' } })).toThrow(
+      expect.objectContaining({ code: 'BAD_MESSAGE' }),
+    );
+  });
+
   it('writes no data of the prototype, and the same bytes for a plain object', () => {
     const plain = { irVersion: null, producerName: 'hopfcole', graph: { name: 'g', node: [{ opType: 'Relu' }] } };
     expect(encodeModel(plain)).toEqual(
