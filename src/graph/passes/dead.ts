@@ -26,7 +26,8 @@ export function removeDead(model: Model): Model {
 /** A graph, subgraphs included, without what its outputs do not need. */
 export function removeDeadNodes(graph: Graph): Graph {
   const live = liveValues(graph);
-  return rewriteGraph(graph, (_, original) => (original.outputs.some((value) => live.has(value)) ? undefined : []), {
+  return rewriteGraph(graph, () => undefined, {
+    keepNode: (node) => node.outputs.some((value) => live.has(value)),
     keepParameter: (value) => live.has(value) || isOverridable(value),
   });
 }

@@ -28,6 +28,8 @@ export interface RewriteOptions {
   readonly values?: ReadonlyMap<Value, Value>;
   /** Functions that stand for others in calls. */
   readonly functions?: ReadonlyMap<FunctionDefinition, FunctionDefinition>;
+  /** Which nodes stay; those that do not are neither rebuilt nor visited. All without it. */
+  readonly keepNode?: (original: Node) => boolean;
   /** Which of the parameters that are there stay; all without it. */
   readonly keepParameter?: (parameter: Value) => boolean;
   /** Makes a copy that can stand beside the original: every node, input and name is made anew. */
@@ -127,6 +129,10 @@ class Rewriter {
     for (const value of parameters) this.parameters.add(value);
     const nodes: Node[] = [];
     for (const node of graph.nodes) {
+      if (this.options.keepNode?.(node) === false) {
+        this.stand(node, []);
+        continue;
+      }
       const current = this.rebuild(node, place);
       const replacement = this.visit(current, node, place);
       if (replacement === undefined) {
