@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { exportOnnx } from '../../exporters/onnx/export.ts';
 import { openFile } from '../files/node/file.ts';
+import type { Folder } from '../files/source.ts';
+import type { Model } from '../graph/graph.ts';
 import { resolveEmptyOptionals } from '../graph/passes/inline.ts';
 import { everyNode } from '../graph/passes/walk.ts';
 import { readModel } from '../onnx/read.ts';
@@ -48,6 +50,23 @@ async function withoutEmptyOptionals(path: string): Promise<{ source: string; cl
   const source = join(temporary, basename(path));
   await exportOnnx(resolveEmptyOptionals(model), source, { folder, externalData: true });
   return { source, cleanUp };
+}
+
+/** A session over a graph that was made here: it goes through a file of its own, which weights are streamed to. */
+export async function openBuilt(
+  model: Model,
+  folder: Folder | undefined,
+  args: Arguments,
+  context: Context,
+): Promise<Session> {
+  const temporary = await mkdtemp(join(tmpdir(), 'hopfcole-'));
+  try {
+    const path = join(temporary, 'model.onnx');
+    await exportOnnx(model, path, { folder, externalData: true });
+    return await openChild(path, args, context);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
 }
 
 /** Milliseconds until the deadline of `--timeout`. */

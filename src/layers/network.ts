@@ -3,7 +3,7 @@ import { logSumExp } from '../../ops/log-sum-exp.ts';
 import type { DType } from '../files/dtype.ts';
 import { fromNumbers } from '../files/tensor.ts';
 import { inModule } from '../graph/label.ts';
-import { constant } from '../graph/make.ts';
+import { constant, parameter } from '../graph/make.ts';
 import * as op from '../graph/op.ts';
 import type { Value } from '../graph/value.ts';
 import type { EpsilonPlan, LayerPlan, ParameterPlan } from './plan.ts';
@@ -35,11 +35,11 @@ function composeLayer(x: Value, plan: LayerPlan, parameters: ParameterValues, dt
     case 'relu':
       return inModule(op.relu(x), plan.name);
     case 'softmax':
-      return inModule(gibbsWeights(x, epsilonValue(plan.epsilon, parameters)), plan.name);
+      return inModule(gibbsWeights(x, epsilonValue(plan.epsilon, plan.name, parameters)), plan.name);
     case 'lse': {
       const W = parameters(plan.weight);
       const b = plan.bias === undefined ? zeros(plan.weight.shape.slice(0, -1), dtype) : parameters(plan.bias);
-      const f = inModule(logSumExp(x, W, b, epsilonValue(plan.epsilon, parameters)), plan.name);
+      const f = inModule(logSumExp(x, W, b, epsilonValue(plan.epsilon, plan.name, parameters)), plan.name);
       return plan.keepdim && plan.units === undefined ? op.unsqueeze(f, constant(fromNumbers('int64', [1], [1]))) : f;
     }
   }
@@ -54,9 +54,9 @@ function linear(x: Value, plan: Extract<LayerPlan, { kind: 'linear' }>, paramete
   return b === undefined ? y : op.add(y, b);
 }
 
-/** Epsilon as the operators take it: a float32 scalar. */
-function epsilonValue(plan: EpsilonPlan, parameters: ParameterValues): Value {
-  if ('value' in plan) return constant(fromNumbers('float32', [], [plan.value]));
+/** Epsilon as the operators take it: a float32 scalar. A fixed one is a parameter too, so that it can be found and changed. */
+function epsilonValue(plan: EpsilonPlan, layer: string, parameters: ParameterValues): Value {
+  if ('value' in plan) return parameter(`${layer}.epsilon`, fromNumbers('float32', [], [plan.value]));
   const stored = op.cast(parameters(plan.parameter), { to: 'float32' });
   const scalar = plan.parameter.shape.length === 0 ? stored : op.squeeze(stored);
   switch (plan.transform) {

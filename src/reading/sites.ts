@@ -84,14 +84,12 @@ export function argumentsOf(node: Node): Map<string, Value> {
   return given;
 }
 
-/** The blocks of a formal input: `W`, `W1`, `W2` ... */
+/** The blocks of a formal input in order: `W`, or `W0`, `W1`, `W2` ... */
 export function blocksOf(given: ReadonlyMap<string, Value>, name: string): Value[] {
-  const blocks: Value[] = [];
-  for (let index = 0; ; index++) {
-    const block = given.get(index === 0 ? name : `${name}${index}`);
-    if (block === undefined) return blocks;
-    blocks.push(block);
-  }
+  const numbered = [...given].filter(([key]) => key.startsWith(name) && /^\d*$/.test(key.slice(name.length)));
+  return numbered
+    .sort(([a], [b]) => Number(a.slice(name.length)) - Number(b.slice(name.length)))
+    .map(([, value]) => value);
 }
 
 function epsilonOf(value: Value | undefined): number | string | null {
