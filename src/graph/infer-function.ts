@@ -4,13 +4,30 @@ import type { Graph } from './graph.ts';
 import { innerInputTypes } from './inner-types.ts';
 import { makeNode, makeValue } from './make.ts';
 import type { Inferred } from './rule.ts';
+import { signatureOf } from './signature.ts';
 import type { Node, Value } from './value.ts';
 
 /** Nodes that one outermost call may walk through: functions that call functions can multiply without bound. */
-const stepLimit = 100_000;
+const stepLimit = 20_000;
+const depthLimit = 200;
 let steps = 0;
 let depth = 0;
-const depthLimit = 200;
+/** What is left to all calls together, while a file is read. */
+let remaining = Number.POSITIVE_INFINITY;
+
+/** Runs `work` with a bound on the nodes that inference of function calls may walk through in all: beyond it types stay unknown. */
+export function withStepBudget<T>(budget: number, work: () => T): T {
+  const before = remaining;
+  remaining = budget;
+  try {
+    return work();
+  } finally {
+    remaining = before;
+  }
+}
+
+const remembered = new WeakMap<FunctionDefinition, Map<string, readonly Inferred[]>>();
+const mostRemembered = 64;
 
 /** Types of a function's outputs for these inputs and attributes, found by walking its body; unknown where that takes too long. */
 export function inferFunction(
@@ -18,12 +35,19 @@ export function inferFunction(
   inputs: readonly (Value | undefined)[],
   attributes: Attributes,
 ): readonly Inferred[] {
+  const key = signatureOf(inputs, attributes);
+  const memory = remembered.get(definition) ?? new Map<string, readonly Inferred[]>();
+  remembered.set(definition, memory);
+  const before = key === undefined ? undefined : memory.get(key);
+  if (before !== undefined) return before;
   if (depth === 0) steps = 0;
-  if (depth >= depthLimit) return [];
+  if (depth >= depthLimit || remaining <= 0) return [];
   depth++;
   try {
     const walk = new Walk(definition, inputs, attributes);
-    return walk.outputs(definition.body).map((value) => ({ type: value?.type, known: value?.known }));
+    const inferred = walk.outputs(definition.body).map((value) => ({ type: value?.type, known: value?.known }));
+    if (key !== undefined && steps <= stepLimit && memory.size < mostRemembered) memory.set(key, inferred);
+    return inferred;
   } finally {
     depth--;
   }
@@ -44,7 +68,8 @@ class Walk {
 
   outputs(graph: Graph): readonly (Value | undefined)[] {
     for (const node of graph.nodes) {
-      if (++steps > stepLimit) return [];
+      remaining--;
+      if (++steps > stepLimit || remaining <= 0) return [];
       this.node(node);
     }
     return graph.outputs.map(({ value }) => this.valueOf(value));

@@ -3,6 +3,7 @@ import type { Folder } from '../../files/source.ts';
 import type { ModelInit, onnx } from '../../onnx/messages.ts';
 import type { FunctionDefinition } from '../function.ts';
 import type { Model } from '../graph.ts';
+import { withStepBudget } from '../infer-function.ts';
 import { inputValue } from '../make.ts';
 import { functionKey } from '../passes/calls.ts';
 import { attributesFromProto } from './attributes.ts';
@@ -15,6 +16,9 @@ import { ReadScope } from './read-scope.ts';
 import { tensorsOfModel } from './tensors.ts';
 
 type FunctionInit = onnx.FunctionProto.$Properties;
+
+/** Nodes of function bodies that inference walks through for one file: far more than any network needs. */
+const inferenceBudget = 500_000;
 
 /**
  * The model of a message. Nothing of the message is lost: written again unchanged it is equal. Types are inferred and merged with
@@ -30,8 +34,11 @@ export async function fromProto(proto: ModelInit, folder?: Folder): Promise<Mode
   const functions = new Map<string, FunctionDefinition>();
   const surroundings = { tensor: await tensorsOfModel(proto, folder), functions, problems };
   const inCallOrder = callOrder(proto.functions ?? []);
-  for (const definition of inCallOrder) readFunction(definition, surroundings, functions);
-  const graph = new GraphReader({ ...surroundings, opsets }).graph(proto.graph);
+  const { graph: main } = proto;
+  const graph = withStepBudget(inferenceBudget, () => {
+    for (const definition of inCallOrder) readFunction(definition, surroundings, functions);
+    return new GraphReader({ ...surroundings, opsets }).graph(main);
+  });
   const declared = (proto.functions ?? []).flatMap((definition) => {
     const read = functions.get(keyOfProto(definition));
     return read === undefined ? [] : [read];
