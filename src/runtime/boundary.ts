@@ -73,11 +73,15 @@ export function widen(tensor: Tensor): Tensor {
   return makeTensor('float32', tensor.shape, new Uint8Array(out.buffer));
 }
 
-/** Back to bfloat16: only for float32 values that are bfloat16 values. */
+/** To bfloat16, to nearest even: exact for what was widened. */
 export function narrow(tensor: Tensor): Tensor {
   const floats = viewOf(tensor, 'float32');
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
   const out = new Uint16Array(bits.length);
-  for (let i = 0; i < bits.length; i++) out[i] = (bits[i] ?? 0) >>> 16;
+  for (let i = 0; i < bits.length; i++) {
+    const value = bits[i] ?? 0;
+    const notNumber = (value & 0x7fffffff) > 0x7f800000;
+    out[i] = notNumber ? (value >>> 16) | 0x40 : (value + 0x7fff + ((value >>> 16) & 1)) >>> 16;
+  }
   return makeTensor('bfloat16', tensor.shape, new Uint8Array(out.buffer));
 }

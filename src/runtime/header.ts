@@ -18,6 +18,8 @@ export interface ModelHeader {
   readonly external: readonly string[];
   /** Whether a call of a model-local function leaves an input of it empty: ONNX Runtime can crash on that. */
   readonly emptyCalls: boolean;
+  /** Whether an input, an output or a stored tensor is bfloat16. */
+  readonly bfloat16: boolean;
 }
 
 interface Found {
@@ -27,6 +29,8 @@ interface Found {
   readonly calls: Map<string, number>;
   /** Inputs of each model-local function. */
   readonly functions: Map<string, number>;
+  /** Element types of the stored tensors. */
+  readonly types: Set<number>;
 }
 
 /** ONNX Runtime's own protobuf reader stops at 100 nested messages. */
@@ -38,7 +42,13 @@ const deepest = 100;
  */
 export function readHeader(bytes: RandomBytes): ModelHeader {
   const opsets = new Map<string, number>();
-  const found: Found = { external: new Set(), initializers: new Set(), calls: new Map(), functions: new Map() };
+  const found: Found = {
+    external: new Set(),
+    initializers: new Set(),
+    calls: new Map(),
+    functions: new Map(),
+    types: new Set(),
+  };
   const ends: { inputs: Field[]; outputs: Field[] } = { inputs: [], outputs: [] };
   let irVersion = 0;
   for (const part of fields(bytes)) {
@@ -55,16 +65,19 @@ export function readHeader(bytes: RandomBytes): ModelHeader {
     } else if (part.number === 25) visitFunction(bytes, part, found);
   }
   const inputs = ends.inputs.map((part) => ({ name: nameOf(bytes, part), part }));
+  const outputs = ends.outputs.map((part) => describe(bytes, part, 'output'));
+  const required = inputs
+    .filter(({ name }) => !found.initializers.has(name))
+    .map(({ part }) => describe(bytes, part, 'input'));
   return {
     irVersion,
     opsets,
-    inputs: inputs
-      .filter(({ name }) => !found.initializers.has(name))
-      .map(({ part }) => describe(bytes, part, 'input')),
+    inputs: required,
     optional: inputs.map(({ name }) => name).filter((name) => found.initializers.has(name)),
-    outputs: ends.outputs.map((part) => describe(bytes, part, 'output')),
+    outputs,
     external: [...found.external],
     emptyCalls: [...found.functions].some(([key, count]) => (found.calls.get(key) ?? count) < count),
+    bfloat16: found.types.has(16) || [...required, ...outputs].some(({ dtype }) => dtype === 'bfloat16'),
   };
 }
 
@@ -149,6 +162,7 @@ function visitSparse(bytes: RandomBytes, sparse: Field, found: Found, names: Set
 
 function visitTensor(bytes: RandomBytes, tensor: Field, found: Found, names: Set<string> | undefined): void {
   for (const part of fields(bytes, tensor.start, tensor.end)) {
+    if (part.number === 2 && part.wireType === 0) found.types.add(part.value);
     if (part.wireType !== 2) continue;
     if (part.number === 8) names?.add(textOf(bytes, part));
     else if (part.number === 13) {

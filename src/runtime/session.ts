@@ -37,6 +37,8 @@ export interface Session {
   readonly provider: ProviderChoice;
   /** Which provider ran each node: known after the first run of a session that was opened with `profile` or `requireProvider`. */
   readonly providers: ProviderReport | undefined;
+  /** What had to be changed to make the model run on this provider: bfloat16 arithmetic in float32. */
+  readonly notes: readonly string[];
   /**
    * Runs of one session follow one another in the order of their calls.
    * @throws MISSING_INPUT, DTYPE_MISMATCH, SHAPE_MISMATCH, UNKNOWN_OUTPUT (before anything runs), RUN_FAILED, PROVIDER_NOT_USED,

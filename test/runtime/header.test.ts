@@ -5,6 +5,7 @@ import { HopfcoleError } from '../../src/files/error.ts';
 import { widenBoundary } from '../../src/runtime/boundary.ts';
 import { checkLoadable, memoryBytes, readHeader } from '../../src/runtime/header.ts';
 import { tinyModel } from '../../src/runtime/node/probe.ts';
+import { widenModel } from '../../src/runtime/widen.ts';
 import { concat, field, numberField } from '../../src/runtime/wire.ts';
 import { fixture } from './support.ts';
 
@@ -26,6 +27,7 @@ describe('readHeader', () => {
       ],
       external: [],
       emptyCalls: false,
+      bfloat16: false,
     });
     expect(header('dtypes').inputs.map(({ name, dtype }) => name === dtype)).toEqual(new Array(13).fill(true));
     expect(header('external').external).toEqual(['weights.bin']);
@@ -76,6 +78,7 @@ describe('readHeader', () => {
           try {
             readHeader(memoryBytes(bytes));
             widenBoundary(memoryBytes(bytes));
+            widenModel(memoryBytes(bytes));
           } catch (error) {
             expect(error).toBeInstanceOf(HopfcoleError);
           }

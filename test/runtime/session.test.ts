@@ -36,6 +36,7 @@ describe.each(['process', 'worker', 'child'] as const)('a session in a %s', (hom
       const session = await openSession(source, { ...cpu, profile: true });
       expect(session.inputs).toEqual([{ name: 'x', dtype: 'float32', shape: ['B', 4] }]);
       expect(session.provider).toMatchObject({ requested: 'cpu', name: 'cpu' });
+      expect(session.notes).toEqual([]);
       for (let i = 0; i < 3; i++) {
         const result = await session.run({ x });
         expect(get(result, 'y').shape).toEqual([2, 3]);
@@ -84,6 +85,26 @@ describe.each(['process', 'worker', 'child'] as const)('a session in a %s', (hom
     expect(numbers(result, 'turned')).toEqual([a, d, b, e, c, f]);
     // 0.1 is 0.10009765625 in bfloat16; 1.10009765625 rounds to 1.1015625.
     expect(numbers(result, 'y')).toEqual([2, -1.5, c, 1.1015625, Number.NaN, -Infinity]);
+  });
+
+  it('runs bfloat16 arithmetic in float32 where there are no kernels for it, and says so', async () => {
+    const session = await openSession(fixture('bfloat16-net'), cpu);
+    expect(session.inputs.map(({ dtype }) => dtype)).toEqual(['bfloat16', 'float32', 'float32']);
+    expect(session.notes.join()).toMatch(/bfloat16 arithmetic runs as float32/);
+    const feeds = {
+      x: fromNumbers('bfloat16', [2, 4], values),
+      precise: fromNumbers('float32', [2], [1.001, Math.PI]),
+    };
+    const plain = Array.from({ length: 6 }, (_, k) =>
+      [0, 1, 2, 3].reduce((s, i) => s + (values[4 * Math.floor(k / 3) + i] ?? 0) * ((3 * i + (k % 3) - 4) / 8), 1),
+    ).map((value) => Math.max(value, 0));
+    const yes = await session.run({ ...feeds, flag: fromNumbers('float32', [], [1]) });
+    expect([get(yes, 'y').dtype, numbers(yes, 'y')]).toEqual(['bfloat16', plain.map((value) => value + 0.5)]);
+    // 1.001 rounds to 1; 3.14159 to 3.140625, whose square 9.863525390625 rounds to 9.875.
+    expect(numbers(yes, 'squared')).toEqual([1, 9.875]);
+    const no = await session.run({ ...feeds, flag: fromNumbers('float32', [], [0]) });
+    expect(numbers(no, 'y').map(Math.abs)).toEqual(plain);
+    await session.close();
   });
 
   it('takes scalars, empty tensors, unknown rank, and views in the middle of a buffer', async () => {

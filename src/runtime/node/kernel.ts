@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { HopfcoleError } from '../../files/error.ts';
 import type { Tensor } from '../../files/tensor.ts';
-import { narrow, suffix, widen } from '../boundary.ts';
+import { narrow, widen } from '../boundary.ts';
 import { readProfile, requireProvider } from '../profile.ts';
 import type { ProviderReport } from '../provider.ts';
 import type { TensorDescription } from '../session.ts';
@@ -30,7 +30,17 @@ export class Kernel {
   #profiling: boolean;
   #providers: ProviderReport | undefined;
 
-  private constructor(ort: OrtModule, session: OrtSession, model: PreparedModel, settings: KernelSettings) {
+  /** What was changed to make the model run here. */
+  readonly notes: readonly string[];
+
+  private constructor(
+    ort: OrtModule,
+    session: OrtSession,
+    model: PreparedModel,
+    settings: KernelSettings,
+    notes: readonly string[],
+  ) {
+    this.notes = notes;
     this.#ort = ort;
     this.#session = session;
     this.#model = model;
@@ -43,6 +53,17 @@ export class Kernel {
   /** @throws what `prepareModel` throws, and MODEL_REFUSED, UNSUPPORTED_OPERATOR, PROVIDER_UNAVAILABLE. */
   static async open(source: ModelSource, settings: KernelSettings): Promise<Kernel> {
     const model = await prepareModel(source);
+    try {
+      return await Kernel.#load(model, settings, []);
+    } catch (error) {
+      const widen = model.header.bfloat16 && error instanceof HopfcoleError && error.code === 'UNSUPPORTED_OPERATOR';
+      if (!widen) throw error;
+      const note = `bfloat16 arithmetic runs as float32: ${error.message}`;
+      return Kernel.#load(await prepareModel(source, true), settings, [note]);
+    }
+  }
+
+  static async #load(model: PreparedModel, settings: KernelSettings, notes: readonly string[]): Promise<Kernel> {
     const ort = loadOrt();
     ort.env.logLevel = settings.verbose ? 'warning' : 'fatal';
     const options = sessionOptions(model, settings);
@@ -51,7 +72,7 @@ export class Kernel {
         typeof model.load === 'string'
           ? await ort.InferenceSession.create(model.load, options)
           : await ort.InferenceSession.create(model.load, options);
-      return new Kernel(ort, session, { ...model, load: '', externalData: [] }, settings);
+      return new Kernel(ort, session, { ...model, load: '', externalData: [] }, settings, notes);
     } catch (error) {
       throw translate(error, 'load', settings.choice.name, { file: model.name });
     }
@@ -61,7 +82,7 @@ export class Kernel {
     const { widened, header, name: file } = this.#model;
     if (header.inputs.length === 0 && header.outputs.length === 0)
       return { outputs: new Map(), milliseconds: 0, providers: undefined };
-    const outside = (name: string) => (widened.has(name) ? `${name}${suffix}` : name);
+    const outside = (name: string) => widened.get(name) ?? name;
     try {
       const given = Object.fromEntries(
         [...feeds].map(([name, tensor]) => [

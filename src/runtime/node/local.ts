@@ -15,6 +15,7 @@ export class LocalSession implements Session {
   #providers: ProviderReport | undefined;
   readonly inputs: readonly TensorDescription[];
   readonly outputs: readonly TensorDescription[];
+  readonly notes: readonly string[];
 
   private constructor(kernel: Kernel, settings: KernelSettings, onEnd: () => Promise<void>) {
     this.#kernel = kernel;
@@ -22,6 +23,7 @@ export class LocalSession implements Session {
     this.provider = settings.choice;
     this.inputs = kernel.inputs;
     this.outputs = kernel.outputs;
+    this.notes = kernel.notes;
   }
 
   static async open(source: ModelSource, settings: KernelSettings, onEnd: () => Promise<void>): Promise<LocalSession> {

@@ -36,6 +36,7 @@ export type Reply =
       readonly type: 'opened';
       readonly inputs: readonly TensorDescription[];
       readonly outputs: readonly TensorDescription[];
+      readonly notes: readonly string[];
     }
   | {
       readonly type: 'ran';

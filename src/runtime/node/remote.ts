@@ -29,6 +29,7 @@ interface Job {
 export class RemoteSession implements Session {
   inputs: readonly TensorDescription[] = [];
   outputs: readonly TensorDescription[] = [];
+  notes: readonly string[] = [];
   readonly provider: ProviderChoice;
   /** The process id of a child's, for whoever wants to watch it. */
   readonly pid: number | undefined;
@@ -79,6 +80,7 @@ export class RemoteSession implements Session {
       if (head.type !== 'opened') throw new HopfcoleError('INTERNAL', `expected 'opened', got '${head.type}'`);
       session.inputs = restoreShapes(head.inputs);
       session.outputs = restoreShapes(head.outputs);
+      session.notes = head.notes;
       return session;
     } catch (error) {
       await session.close();

@@ -20,7 +20,10 @@ export function serve(channel: Channel, onClose: () => void): void {
     const request = head as Request;
     if (request.type === 'open') {
       kernel = await Kernel.open(sourceOf(request, parts), request.settings);
-      return { head: { type: 'opened', inputs: kernel.inputs, outputs: kernel.outputs }, parts: [] };
+      return {
+        head: { type: 'opened', inputs: kernel.inputs, outputs: kernel.outputs, notes: kernel.notes },
+        parts: [],
+      };
     }
     if (request.type !== 'run' || kernel === undefined) throw new HopfcoleError('INTERNAL', 'no model is open');
     const { outputs, milliseconds, providers } = await kernel.run(
