@@ -72,7 +72,7 @@ const constantOfShape: InferRule = (call) => {
     throw mismatch('SHAPE_MISMATCH', call, 'input', 'a list of sizes', describeShape(shape));
   const value = filler(call);
   if (value === undefined) return [tensor(call.attributes.has('value') ? undefined : 'float32', shape)];
-  const [count = 1] = shape ?? [];
+  const count = shape?.length === 0 ? 1 : shape?.[0];
   const small = shape !== undefined && shape.length <= 1 && typeof count === 'number' && count <= knownLimit;
   const [element] = knownOfTensor({ ...value, shape: [1] }) ?? [];
   const known = small && element !== undefined ? new Array<Dim>(count).fill(element) : undefined;
