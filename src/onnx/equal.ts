@@ -39,7 +39,7 @@ function equalScalars(x: unknown, y: unknown, kind: FieldKind): boolean {
   return Object.is(x, y);
 }
 
-export function equalBytes(x: Uint8Array, y: Uint8Array): boolean {
+function equalBytes(x: Uint8Array, y: Uint8Array): boolean {
   return x.byteLength === y.byteLength && x.every((byte, i) => byte === y[i]);
 }
 

@@ -48,7 +48,7 @@ export function externalData(proto: TensorInit): ExternalData {
  */
 export async function externalRange(
   proto: TensorInit,
-  expected: { readonly dtype: string; readonly shape: readonly number[]; readonly byteLength: number },
+  expected: { readonly dtype: string; readonly count: number; readonly byteLength: number },
   folder: Folder | undefined,
 ): Promise<ByteRange> {
   const where = { tensor: proto.name ?? '' };
@@ -56,7 +56,7 @@ export async function externalRange(
   if (expected.dtype === 'string') throw bad('strings cannot be external', where);
   if (length !== expected.byteLength)
     throw bad(
-      `a ${expected.dtype} tensor of shape [${expected.shape.join(', ')}] takes ${expected.byteLength} bytes, length is ${length}`,
+      `a ${expected.dtype} tensor of ${expected.count} elements takes ${expected.byteLength} bytes, length is ${length}`,
       where,
     );
   const source = await openExternal(location, folder, where);

@@ -46,11 +46,7 @@ export function tensorHeader(proto: TensorInit): TensorHeader {
   if (empty) count = 0;
   const byteLength = byteLengthOf(dtype, count);
   if (!Number.isSafeInteger(count) || !Number.isSafeInteger(byteLength))
-    throw new HopfcoleError(
-      'BAD_TENSOR',
-      `the shape [${shape.join(', ')}] has more than 2^53 elements or bytes`,
-      where,
-    );
+    throw new HopfcoleError('BAD_TENSOR', `the shape ${shapeText(shape)} has more than 2^53 elements or bytes`, where);
   return { name, dtype, shape, count, byteLength };
 }
 
@@ -160,11 +156,16 @@ function refuseSeveral(proto: TensorInit, header: TensorHeader, kept: number): v
     throw new HopfcoleError('BAD_TENSOR', 'the tensor has data in more than one field', { tensor: header.name });
 }
 
+/** A hostile shape may have a million dimensions; a line of text should not. */
+function shapeText(shape: readonly number[]): string {
+  return `[${shape.slice(0, 8).join(', ')}${shape.length > 8 ? `, ... ${shape.length} dimensions` : ''}]`;
+}
+
 function wrongLength({ name, dtype, shape, byteLength }: TensorHeader, got: number): HopfcoleError {
   const expected = dtype === 'string' ? 'string_data' : `${byteLength} bytes of raw data`;
   return new HopfcoleError(
     'BAD_TENSOR',
-    `a ${dtype} tensor of shape [${shape.join(', ')}] takes ${expected}, got ${got} bytes`,
+    `a ${dtype} tensor of shape ${shapeText(shape)} takes ${expected}, got ${got} bytes`,
     {
       tensor: name,
     },
