@@ -105,6 +105,6 @@ describe.skipIf(!hasPython)('LogSumExp, CoState and Solution', () => {
       ]),
     );
     const got = runAll(trials);
-    trials.forEach((one, index) => check(one, got[index] ?? {}));
+    for (const [index, one] of trials.entries()) check(one, got[index] ?? {});
   });
 });
