@@ -44,14 +44,14 @@ export interface DigitsCase {
   readonly atoms: readonly DecidingAtom[];
   /** A signed map over the pixels and what it is, such as the difference of two classes' gradients. */
   readonly costate: { readonly map: Picture; readonly caption: string };
-  /** In rising order of epsilon; empty: no charts. */
+  /** In rising order of epsilon, best spaced evenly in log epsilon from about 1/25 to 10 times the trained one; empty: no charts. */
   readonly sweep: readonly SweepPoint[];
 }
 
 export interface DigitsData {
   readonly title?: string | undefined;
   readonly network: {
-    readonly images: number;
+    readonly trainingImages: number;
     readonly classes: number;
     readonly atoms: number;
     readonly epsilon: number;

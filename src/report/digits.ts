@@ -1,8 +1,11 @@
-import { barChart, confusionMatrix, histogram, lineChart, meter } from './chart.ts';
+import { barChart, meter } from './bars.ts';
+import { confusionMatrix } from './confusion.ts';
 import type { DigitsCase, DigitsData, SweepPoint } from './digits-data.ts';
 import { decisionFlow } from './flow.ts';
+import { histogram } from './histogram.ts';
+import { lineChart } from './lines.ts';
 import { html, type Markup } from './markup.ts';
-import { number, percent } from './number.ts';
+import { number, percent, tick } from './number.ts';
 import { facts, figure, keyFigures, math, page, type Section, table } from './page.ts';
 import { greyImage, heatKey, heatMap, largest } from './picture.ts';
 
@@ -12,7 +15,7 @@ export function digitsReport(data: DigitsData): string {
   return page({
     title: data.title ?? 'Which training images decided?',
     eyebrow: 'hopfcole · a network read as a Hamilton–Jacobi equation',
-    lead: html`A network trained in PyTorch on ${data.network.images} handwritten digits, carried to ONNX and run without Python. It has ${data.network.classes} units with ${data.network.atoms} atoms each. Every atom began as a training image, so each answer can be traced to the images it came from.`,
+    lead: html`A network trained in PyTorch on ${data.network.trainingImages} handwritten digits, carried to ONNX and run without Python. It has one unit for each of ${data.network.classes} digits, with ${data.network.atoms} atoms each. Every atom began as a training image, so each answer can be traced to the images it came from.`,
     head: html`${keyFigures(summary(data))}${first === undefined ? null : decisionFlow(first)}`,
     sections: [reading(data), ...data.cases.map((item, at) => caseSection(item, at)), overall(data), agreement(data)],
     footer: html`${data.provenance.map((line) => html`<p>${line}</p>`)}`,
@@ -49,7 +52,7 @@ function reading(data: DigitsData): Section {
   return {
     id: 'reading',
     title: 'How to read this page',
-    body: html`<p>One unit per class. Its value solves a viscous Hamilton–Jacobi equation whose initial data are the atoms; the viscosity is the temperature ${math(html`ε`)} of the unit, here ${number(data.network.epsilon)}.</p>
+    body: html`<p>One unit per class. Its score is the solution of a viscous Hamilton–Jacobi equation, ${math(html`u<sub>t</sub> + |∇u|² = ε Δu`)} with ${math(html`u = |x|²/4t − f`)} (up to a function of time alone), whose initial data are the atoms. The viscosity is the temperature ${math(html`ε`)} of the unit, here ${tick(data.network.epsilon)}. Everything below follows from that in closed form.</p>
 <div class="ideas">
 ${idea('The score of a class', html`f<sub>k</sub>(x) = ε log Σ<sub>j</sub> exp(z<sub>j</sub>/ε), &#160; z<sub>j</sub> = W<sub>j</sub>·x + b<sub>j</sub>`, 'A soft maximum over the atoms of the class. The class with the largest score is the answer.')}
 ${idea('Who decided: the Gibbs weights', html`π<sub>j</sub> = exp((z<sub>j</sub> − f)/ε), &#160; Σ π<sub>j</sub> = 1`, 'The share of the score that each atom carries. It is exact, not an approximation made afterwards.')}
@@ -71,7 +74,7 @@ ${figure(
   greyImage(item.image, `${item.title}, labelled ${item.label}`),
   facts([
     [html`score ${math(html`f`)}`, number(item.f[item.classes.indexOf(item.predicted)] ?? Number.NaN, 4)],
-    [html`entropy ${math(html`H`)}`, `${number(item.entropy)} nats`],
+    [html`entropy ${math(html`H`)} (nats)`, number(item.entropy)],
     [html`effective atoms ${math(html`e<sup>H</sup>`)}`, `${number(item.effectiveAtoms)} of ${item.atomCount}`],
   ]),
   'The image',
@@ -79,7 +82,7 @@ ${figure(
 ${figure(
   html`${heatMap(item.costate.map, `Co-state of ${item.title} over the pixels`)}${heatKey(number(largest(item.costate.map), 2))}`,
   html`${item.costate.caption} <strong>Orange</strong>: more ink raises it; <strong>blue</strong>: more ink lowers it.`,
-  'The co-state over the pixels',
+  'The co-state',
 )}
 ${figure(
   barChart({
@@ -99,11 +102,12 @@ ${sweep(item)}`,
 function costs(item: DigitsCase) {
   let square = 0;
   for (let i = 0; i < item.image.values.length; i += 1) square += (item.image.values[i] ?? 0) ** 2;
-  return item.classes.map((name, k) => ({
-    label: name,
-    value: square / 2 - (item.f[k] ?? Number.NaN),
-    emphasis: name === item.predicted ? ('strong' as const) : name === item.label ? ('warn' as const) : undefined,
-  }));
+  return item.classes.map((name, k) => {
+    const value = square / 2 - (item.f[k] ?? Number.NaN);
+    const emphasis =
+      name === item.predicted ? ('strong' as const) : name === item.label ? ('warn' as const) : undefined;
+    return { label: name, value, emphasis };
+  });
 }
 
 function story(item: DigitsCase): string {
@@ -112,8 +116,8 @@ function story(item: DigitsCase): string {
   const [best, second] = order;
   const margin = best !== undefined && second !== undefined ? best.f - second.f : Number.NaN;
   const lead = `The score of ${best?.name ?? 'the class'} is ${number(margin)} above that of ${second?.name ?? 'the next'}.`;
-  const who = `As many atoms share the decision as ${number(item.effectiveAtoms, 2)} of equal weight would; the strongest carries ${percent(top?.weight ?? Number.NaN, 0)}.`;
-  const wrong = item.label === item.predicted ? '' : ' The images below show what it was mistaken for.';
+  const who = `The decision is shared as widely as among ${number(item.effectiveAtoms, 2)} atoms of equal weight; the strongest carries ${percent(top?.weight ?? Number.NaN, 0)}.`;
+  const wrong = item.label === item.predicted ? '' : ' The training images below are the ones it was mistaken for.';
   return `${lead} ${who}${wrong}`;
 }
 
@@ -123,15 +127,15 @@ function atoms(item: DigitsCase): Markup {
   const rest = 1 - item.atoms.reduce((sum, atom) => sum + atom.weight, 0);
   const tiles = item.atoms.map(
     (atom) => html`<li class="tile">${greyImage(atom.image, `${atom.label}, weight ${percent(atom.weight)}`)}
-<b>${percent(atom.weight)}</b>${meter(atom.weight / strongest, 'weight')}
-<span>${number(atom.leaveOneOut, 2)}</span>${meter(-atom.leaveOneOut / dearest, 'loss')}
+<span>π <b>${percent(atom.weight)}</b></span>${meter(atom.weight / strongest, 'weight')}
+<span>Δf <b>${number(atom.leaveOneOut, 2)}</b></span>${meter(-atom.leaveOneOut / dearest, 'loss')}
 <span class="name">${atom.label}</span></li>`,
   );
-  return figure(
+  return html`<div class="row">${figure(
     html`<ol class="tiles">${tiles}</ol>`,
-    html`The atoms of class ${item.predicted} with the largest weights. <strong>Blue</strong>: the Gibbs weight ${math(html`π<sub>j</sub>`)}. <strong>Orange</strong>: the change of ${math(html`f`)} when the atom is left out. The other ${Math.max(0, item.atomCount - item.atoms.length)} atoms together carry ${percent(Math.max(0, rest))}.`,
+    html`The atoms of class ${item.predicted} with the largest weights. <strong>Blue</strong>: ${math(html`π`)}, the Gibbs weight. <strong>Orange</strong>: ${math(html`Δf`)}, the change of the score when the atom is left out. The other ${Math.max(0, item.atomCount - item.atoms.length)} atoms together carry ${percent(Math.max(0, rest))}.`,
     'The training images that decided',
-  );
+  )}</div>`;
 }
 
 function sweep(item: DigitsCase): Markup | null {
@@ -141,7 +145,7 @@ function sweep(item: DigitsCase): Markup | null {
   const shared = { x, xLabel: 'ε', xLog: true };
   const mark = { x: item.epsilon, label: 'trained' };
   const several = Math.min(4, item.atoms.length);
-  return html`<div class="grid equal">
+  return html`<div class="row"><h3>What changes with ${math(html`ε`)}, the weights unchanged</h3></div><div class="grid equal close">
 ${figure(
   lineChart({
     ...shared,
@@ -152,7 +156,7 @@ ${figure(
     series: [{ name: 'effective atoms', values: points.map((point) => point.effectiveAtoms) }],
   }),
   html`Colder, fewer images decide; warmer, all ${item.atomCount} do. ${math(html`dH/dε = Var<sub>π</sub>(z)/ε³ ≥ 0`)}, so it only ever rises.`,
-  'What changes with ε: who takes part',
+  'Who takes part',
 )}
 ${figure(
   lineChart({
@@ -193,7 +197,8 @@ function decisions(points: readonly SweepPoint[]): string {
   const [only] = runs;
   if (only === undefined) return '';
   if (runs.length === 1) return `The answer is ${only.name} at every ε shown.`;
-  return `The answer is ${runs.map((run, at) => (at === 0 ? run.name : `${run.name} from ε = ${number(run.from, 2)}`)).join(', ')}.`;
+  const parts = runs.slice(1).map((run, at) => `${runs[at]?.name ?? ''} until ε = ${number(run.from, 2)}`);
+  return `The answer is ${parts.join(', ')}, then ${runs.at(-1)?.name ?? ''}.`;
 }
 
 function overall(data: DigitsData): Section {

@@ -46,7 +46,7 @@ export function decisionFlow(item: DigitsCase): Markup {
   const drawings = html`<div class="wide">${draw(item, wide)}</div><div class="tall">${draw(item, tall)}</div>`;
   return html`<div class="hero">${figure(
     drawings,
-    html`<strong>${item.title}.</strong> Each ribbon is as wide as the share of the decision that its training image carries; together they fill the bar.`,
+    html`<strong>${item.title}.</strong> Each ribbon ends as wide as the share of the decision that its training image carries; with the other atoms they fill the bar.`,
   )}</div>`;
 }
 

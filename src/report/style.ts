@@ -33,6 +33,11 @@ figcaption strong{color:var(--ink);font-weight:600}
 svg{display:block;width:100%;height:auto}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;fill:var(--soft);font-variant-numeric:tabular-nums}
 .picture{border-radius:3px;box-shadow:0 0 0 1px var(--rule)}
+svg.chart{max-width:440px}
+.row{margin-top:34px}
+.grid.close{margin-top:8px}
+.grid.equal h3{font-weight:500;color:var(--soft)}
+.formula .math{white-space:normal}
 .chart .middle{text-anchor:middle}.chart .end{text-anchor:end}
 .chart .tick line{stroke:var(--rule)}
 .chart .axis{stroke:var(--faint)}
@@ -57,6 +62,8 @@ svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;fi
 .verdict{font-size:.85rem;font-weight:600;color:var(--green)}
 .verdict.wrong{color:var(--orange)}
 .grid{display:grid;gap:32px;margin-top:22px}
+.grid>*,.ideas>*{min-width:0}
+sub,sup{line-height:0}
 .grid.three{grid-template-columns:1fr 1fr 1.5fr}
 .grid.equal{grid-template-columns:repeat(3,1fr)}
 .grid.two{grid-template-columns:1fr 1fr}
@@ -92,6 +99,6 @@ caption{text-align:left;font-size:.86rem;color:var(--soft);caption-side:bottom;p
 .empty{font-size:.85rem;color:var(--soft)}
 footer{margin-top:64px;padding-bottom:48px;font-size:.84rem;color:var(--soft)}
 @media (max-width:860px){.grid.three{grid-template-columns:1fr 1fr}.grid.three>:last-child{grid-column:1/-1}.grid.equal{grid-template-columns:1fr 1fr}.tiles{grid-template-columns:repeat(5,1fr)}.figures{grid-template-columns:1fr 1fr}}
-@media (max-width:600px){main,header.top,footer{padding-left:18px;padding-right:18px}header.top{padding-top:32px}h1{font-size:1.7rem}.grid.equal,.grid.two,.ideas{grid-template-columns:1fr}.grid{gap:24px}.tiles{grid-template-columns:repeat(3,1fr)}.figures dd{font-size:1.25rem}.figures div{padding:12px 14px}section{margin-top:40px}.hero{margin-left:-18px;margin-right:-18px;border-radius:0;padding:18px}.hero .wide{display:none}.hero .tall{display:block}}
+@media (max-width:600px){main,header.top,footer{padding-left:18px;padding-right:18px}header.top{padding-top:32px}h1{font-size:1.7rem}.grid.equal,.grid.two,.ideas{grid-template-columns:1fr}.grid{gap:24px}.tiles{grid-template-columns:repeat(4,1fr);gap:12px 10px}.tile{font-size:.72rem}.tile b{font-size:.78rem}.figures dd{font-size:1.25rem}.figures div{padding:12px 14px}section{margin-top:40px}.hero{margin-left:-18px;margin-right:-18px;border-radius:0;padding:18px}.hero .wide{display:none}.hero .tall{display:block}}
 @media print{:root{--paper:#fff;--panel:#f5f5f2}body{font-size:11pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}nav{display:none}figure,.tile,table{break-inside:avoid}h2,h3{break-after:avoid}section{margin-top:24pt}header.top{padding-top:0}}
 `;

@@ -51,12 +51,12 @@ def case(i):
         source = int(atoms[k, j])
         tiles.append({"image": picture(X[source], range=[0, 1]), "label": f"training image {source}", "weight": p[j], "leaveOneOut": without})
     sweep = []
-    for eps in np.geomspace(0.01, 10, 49):
+    for eps in np.geomspace(0.01, 2.5, 49):
         z, g = state_at(x, eps)
         r, h = gibbs(z[k], eps)
         sweep.append({"epsilon": eps, "f": g[k], "entropy": h, "effectiveAtoms": np.exp(h), "topWeights": r[order].tolist(), "decided": names[g.argmax()]})
     return {
-        "title": f"Test image {i}",
+        "title": f"Test image {i}" if labels[i] == k else f"A mistake: test image {i}",
         "image": picture(x, range=[0, 1]),
         "label": names[labels[i]],
         "predicted": names[k],
@@ -82,7 +82,7 @@ ranked = test[np.argsort(effective)]
 right = [i for i in ranked if i not in set(wrong)]
 chosen = [right[len(right) // 4], right[int(len(right) * 0.8)], wrong[3]]
 print(json.dumps({
-    "network": {"images": len(X), "classes": 10, "atoms": W.shape[1], "epsilon": EPS},
+    "network": {"trainingImages": int((data["part"] == 0).sum()), "classes": 10, "atoms": W.shape[1], "epsilon": EPS},
     "tested": len(test),
     "correct": int((decided == labels[test]).sum()),
     "provider": "CPU",
