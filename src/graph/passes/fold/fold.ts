@@ -71,7 +71,11 @@ function knownTensor({ known, dtype, shape }: Value): Tensor | undefined {
   if (known === undefined || shape === undefined || (dtype !== 'int64' && dtype !== 'int32')) return undefined;
   if (!known.every((dim) => typeof dim === 'number')) return undefined;
   const full = shape.length === 0 ? [] : [known.length];
-  return shape.length <= 1 && elementCount(full) === known.length ? fromNumbers(dtype, full, known) : undefined;
+  const fits =
+    shape.length === 0
+      ? known.length === 1
+      : shape.length === 1 && (shape[0] === known.length || shape[0] === undefined);
+  return fits ? fromNumbers(dtype, full, known) : undefined;
 }
 
 /** Shape and Size of a value whose dimensions are known. */

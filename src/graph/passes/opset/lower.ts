@@ -1,5 +1,6 @@
+import { isFloat } from '../../../files/dtype.ts';
 import { HopfcoleError } from '../../../files/error.ts';
-import { parameterAt } from '../../check.ts';
+import { checkCall, parameterAt } from '../../check.ts';
 import type { FunctionDefinition } from '../../function.ts';
 import type { Graph, Model } from '../../graph.ts';
 import { type Schema, schemaOf, versionsOf } from '../../schema.ts';
@@ -23,6 +24,7 @@ const conversions: Conversions = {
   'Split@18': evenSplit,
   'GridSample@20': gridSample,
   'DFT@20': dft,
+  'Mod@28': floatMod,
   'GroupNormalization@21': refuse('scale and bias are per channel, and were per group'),
 };
 
@@ -75,23 +77,24 @@ function lowered(node: Node, from: number, target: number): Replacement {
     current = retagged(result ?? current, here, below);
     here = below;
   }
-  checkTypes(current, aim);
+  checkFits(current, node, aim);
   return current === node ? undefined : current.outputs;
 }
 
-/** Element types that the older version does not take. */
-function checkTypes(node: Node, schema: Schema): void {
-  const sides = [
-    { values: node.inputs, parameters: schema.inputs },
-    { values: node.outputs, parameters: schema.outputs },
-  ];
-  for (const { values, parameters } of sides)
-    for (const [index, value] of values.entries()) {
-      const key = typeKey(value?.type);
-      const allowed = schema.constraints.get(parameterAt(parameters, index)?.type ?? '');
-      if (key !== undefined && allowed !== undefined && !allowed.has(key))
-        throw unsupported(node, schema.sinceVersion, `that version does not take ${key}`);
-    }
+/** What only the newer version takes: element types, inputs left out. */
+function checkFits(node: Node, original: Node, schema: Schema): void {
+  try {
+    checkCall(schema, { inputs: node.inputs, attributes: node.attributes, outputCount: node.outputs.length });
+  } catch (error) {
+    throw error instanceof HopfcoleError ? unsupported(original, schema.sinceVersion, error.message) : error;
+  }
+  for (const [index, value] of node.outputs.entries()) {
+    const key = typeKey(value.type);
+    const type = parameterAt(schema.outputs, index)?.type ?? '';
+    const allowed = schema.constraints.get(type) ?? new Set([type]);
+    if (key !== undefined && !allowed.has(key))
+      throw unsupported(original, schema.sinceVersion, `that version does not give ${key}`);
+  }
 }
 
 function reduceAxes(node: Node): Node {
@@ -133,6 +136,14 @@ function dft(node: Node): Node {
   if (at < 0 && rank === undefined) throw unsupported(node, 17, 'the rank of its input is not known');
   const place = at < 0 ? at + (rank ?? 0) : at;
   return withAttributes(node, { axis: { kind: 'int', value: place } }, { inputs: trimmed([x, length]) });
+}
+
+/** Only the newest version takes the sign of the divisor for floats. */
+function floatMod(node: Node): Node {
+  const dtype = node.inputs[0]?.dtype;
+  if (dtype !== undefined && isFloat(dtype) && numberOf(node, 'fmod', 0, 13) === 0)
+    throw unsupported(node, 13, 'fmod = 0 did not take floats');
+  return node;
 }
 
 function refuse(why: string): Conversion {
