@@ -3,7 +3,7 @@ import { HopfcoleError } from '../files/error.ts';
 import { fileFolder } from '../files/node/folder.ts';
 import type { ByteSource } from '../files/source.ts';
 import { elementCount, type Tensor, toNumbers } from '../files/tensor.ts';
-import { validateStructure } from '../graph/validate/validate.ts';
+import { validate } from '../graph/validate/validate.ts';
 import { fromProto } from '../graph/wire/read.ts';
 import { readModel } from '../onnx/read.ts';
 import type { Arguments, Context, Outcome } from './command.ts';
@@ -16,12 +16,11 @@ import { readArrays, readInputs } from './tensor-files.ts';
 export async function checkModel(path: string, source: ByteSource): Promise<Outcome> {
   try {
     const proto = await readModel(source, { keepFrom: 1024 });
-    const problems = validateStructure(proto);
+    const folder = fileFolder(dirname(path));
+    const problems = await validate(proto, folder);
     const first = problems.find(({ severity }) => severity === 'error');
     if (first !== undefined) throw new HopfcoleError(first.code, first.message, first.where, first.hint);
-    const model = await fromProto(proto, fileFolder(dirname(path)));
-    const [problem] = model.problems ?? [];
-    if (problem !== undefined) throw problem;
+    const model = await fromProto(proto, folder);
     const { inputs, outputs } = signature(model);
     return {
       json: {

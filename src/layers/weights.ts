@@ -1,5 +1,5 @@
 import type { DType } from '../files/dtype.ts';
-import type { AnyTensor } from '../files/tensor.ts';
+import { type AnyTensor, isStored } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { input, parameter } from '../graph/make.ts';
 import { type ModelSpec, model } from '../graph/model.ts';
@@ -88,7 +88,10 @@ function assemble(spec: Spec, plans: readonly LayerPlan[], given: Weights, targe
   const { output, readings } = composeNetwork(wide, plans, parameters, dtype);
   const outputDType = described?.dtype ?? dtype;
   const narrow = outputDType === dtype ? output : op.cast(output, { to: outputDType });
-  const used = [...values.keys()].filter((name) => !missing.includes(name)).map((name) => storedNames.get(name) ?? name);
+  const taken = new Set([...values.keys()].map((name) => placeOf(weights.get(name))));
+  const used = [...values.keys()]
+    .filter((name) => !missing.includes(name))
+    .map((name) => storedNames.get(name) ?? name);
   return {
     model: model({
       name: spec.name,
@@ -100,11 +103,22 @@ function assemble(spec: Spec, plans: readonly LayerPlan[], given: Weights, targe
     readings,
     parameters: {
       used,
-      unused: [...weights.keys()].map((name) => storedNames.get(name) ?? name).filter((name) => !used.includes(name) && !missing.includes(name)),
+      unused: [...weights]
+        .filter(([, tensor]) => !taken.has(placeOf(tensor)))
+        .map(([name]) => storedNames.get(name) ?? name)
+        .filter((name) => !used.includes(name) && !missing.includes(name)),
       missing,
     },
     changed,
   };
+}
+
+/** Where a tensor's bytes are: tied weights stand under several names in one place, and using one is using all. */
+function placeOf(tensor: AnyTensor | undefined): unknown {
+  if (tensor === undefined) return undefined;
+  if (!isStored(tensor)) return tensor.bytes;
+  const { source, offset, length } = tensor.range;
+  return length === 0 ? tensor : `${source.name}:${offset}:${length}:${tensor.dtype}`;
 }
 
 /** bfloat16 networks run widened: ONNX Runtime's CPU has no bfloat16 kernels for what they need. */
