@@ -24,9 +24,9 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether the process is gone within two seconds. */
+/** Whether the process is gone within ten seconds. */
 export async function isGone(pid: number): Promise<boolean> {
-  for (let i = 0; i < 40 && isAlive(pid); i++) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let i = 0; i < 200 && isAlive(pid); i++) await new Promise((resolve) => setTimeout(resolve, 50));
   return !isAlive(pid);
 }
 

@@ -38,6 +38,20 @@ describe.skipIf(missing)('WebGPU', () => {
     expect(Math.max(...got.map((value, i) => Math.abs(value - (expected[i] ?? Number.NaN))))).toBeLessThan(1e-5);
   });
 
+  it('runs bfloat16 models in float32', async () => {
+    const session = await openSession(fixture('bfloat16-net'), { home: 'child', provider: 'webgpu', profile: true });
+    const { outputs } = await session.run({
+      x: fromNumbers('bfloat16', [1, 4], [1, -2, 3, 0.5]),
+      precise: fromNumbers('float32', [1], [Math.PI]),
+      flag: fromNumbers('float32', [], [1]),
+    });
+    expect(session.providers?.nodes.WebGpuExecutionProvider).toBeGreaterThan(0);
+    await session.close();
+    expect(session.notes).toHaveLength(1);
+    expect([...toNumbers(outputs.get('y') ?? x)]).toEqual([2.3125, 2.625, 2.9375]);
+    expect([...toNumbers(outputs.get('squared') ?? x)]).toEqual([9.875]);
+  });
+
   it('refuses a node elsewhere where the provider is required, and tells where each ran otherwise', async () => {
     const feeds = { x: fromNumbers('float32', [2, 2], [1, 2, 3, 4]) };
     const strict = await openSession(fixture('mixed'), gpu);

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { HopfcoleError } from '../../files/error.ts';
 import { compiledEntry } from './entry.ts';
-import { encodeFrame, FrameDecoder } from './frame.ts';
+import { encodeFrame, endOfOutput, FrameDecoder } from './frame.ts';
 import type { Channel } from './packet.ts';
 
 /** Bytes of native output kept for the detail of an error. */
@@ -24,10 +24,16 @@ export function childChannel(environment: Readonly<Record<string, string>>): Chi
   });
   let lines = '';
   let stopped = false;
+  let flushed: (() => void) | undefined;
+  let ended = false;
   const pipes = [child.stdout, child.stderr] as readonly Readable[];
   for (const pipe of pipes)
     pipe.on('data', (chunk: Buffer) => {
-      lines = (lines + chunk.toString('utf8')).slice(-keep);
+      const text = chunk.toString('utf8');
+      lines = (lines + text.replaceAll(endOfOutput, '')).slice(-keep);
+      if (!text.includes(endOfOutput)) return;
+      if (flushed === undefined) ended = true;
+      else flushed();
     });
   const socket = child.stdio[3] as Socket;
   socket.on('error', () => {
@@ -56,7 +62,18 @@ export function childChannel(environment: Readonly<Record<string, string>>): Chi
       socket.uncork();
     },
     listen: (onPacket, onEnd) => {
-      const decoder = new FrameDecoder(onPacket);
+      const decoder = new FrameDecoder((packet) => {
+        if (packet.head.type !== 'failed') return onPacket(packet);
+        // What was printed about it comes by another pipe, and may come later.
+        const timer = setTimeout(() => flushed?.(), 1000);
+        flushed = () => {
+          flushed = undefined;
+          clearTimeout(timer);
+          onPacket(packet);
+        };
+        if (ended) flushed();
+        ended = false;
+      });
       socket.on('data', (chunk: Buffer) => decoder.push(chunk));
       void gone.then(onEnd);
     },

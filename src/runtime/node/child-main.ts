@@ -1,6 +1,7 @@
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { encodeFrame, FrameDecoder } from './frame.ts';
+import { encodeFrame, endOfOutput, FrameDecoder } from './frame.ts';
 import { serve } from './serve.ts';
 
 /**
@@ -12,6 +13,14 @@ process.on('SIGINT', () => {});
 /** Native code is not unwound: drivers that print or fail in their exit handlers get no chance to. */
 function end(): void {
   process.kill(process.pid, 'SIGKILL');
+}
+
+function markOutput(): void {
+  try {
+    writeSync(2, endOfOutput);
+  } catch {
+    // The parent waits a second for it, no more.
+  }
 }
 
 // While a run blocks this thread, only another one can see that the parent is gone.
@@ -28,6 +37,7 @@ const socket = new Socket({ fd: 3, readable: true, writable: true });
 serve(
   {
     send: (packet) => {
+      if (packet.head.type === 'failed') markOutput();
       socket.cork();
       for (const piece of encodeFrame(packet)) socket.write(piece);
       socket.uncork();

@@ -1,6 +1,9 @@
 import { HopfcoleError } from '../../files/error.ts';
 import type { Packet } from './packet.ts';
 
+/** Written to a child's stderr before it says that something failed: all that native code printed about it has come by then. */
+export const endOfOutput = '\0';
+
 /**
  * Packets on a byte stream: two u32 (length of the head, number of parts), the head as JSON, one float64 length per part, the parts.
  * Bytes are written as they are: no base64, no copy on the sending side, one copy on the receiving side.

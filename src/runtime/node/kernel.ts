@@ -66,7 +66,7 @@ export class Kernel {
   static async #load(model: PreparedModel, settings: KernelSettings, notes: readonly string[]): Promise<Kernel> {
     const ort = loadOrt();
     ort.env.logLevel = settings.verbose ? 'warning' : 'fatal';
-    const options = sessionOptions(model, settings);
+    const options = sessionOptions(model, settings, notes);
     try {
       const session =
         typeof model.load === 'string'
@@ -116,7 +116,8 @@ export class Kernel {
     if (this.#profiling && folder !== undefined) {
       this.#profiling = false;
       this.#session.endProfiling();
-      const file = (await readdir(folder)).find((name) => name.endsWith('.json'));
+      // A load that failed before has left a file of its own.
+      const file = (await readdir(folder)).find((name) => name.startsWith(profilePrefix(this.notes)));
       this.#providers = file === undefined ? undefined : readProfile(await readFile(join(folder, file), 'utf8'));
       await rm(folder, { recursive: true, force: true });
     }
@@ -125,7 +126,11 @@ export class Kernel {
   }
 }
 
-function sessionOptions(model: PreparedModel, settings: KernelSettings): OrtSessionOptions {
+function profilePrefix(notes: readonly string[]): string {
+  return `profile-${notes.length}_`;
+}
+
+function sessionOptions(model: PreparedModel, settings: KernelSettings, notes: readonly string[]): OrtSessionOptions {
   const session: Record<string, string> = {};
   if (settings.keepWeightsOnce === true) session.disable_prepacking = '1';
   if (typeof model.load !== 'string' && model.folder !== undefined)
@@ -140,7 +145,7 @@ function sessionOptions(model: PreparedModel, settings: KernelSettings): OrtSess
     ...(model.externalData.length === 0 ? {} : { externalData: [...model.externalData] }),
     ...(settings.profileFolder === undefined
       ? {}
-      : { enableProfiling: true, profileFilePrefix: join(settings.profileFolder, 'profile') }),
+      : { enableProfiling: true, profileFilePrefix: join(settings.profileFolder, profilePrefix(notes)) }),
   };
 }
 

@@ -31,6 +31,15 @@ export function translate(error: unknown, during: 'load' | 'run', provider: stri
     /(?:find an implementation for|Could not find a kernel for|NOT_IMPLEMENTED.*?) ?(\w+)\((\d+)\) node with name '([^']*)'/.exec(
       text,
     );
+  const unplaced = /Provider type for (\w+) node with name '([^']*)' is not set/.exec(text);
+  if (unplaced !== null)
+    return new HopfcoleError(
+      'UNSUPPORTED_OPERATOR',
+      `ONNX Runtime has no ${provider} kernel for ${unplaced[1]} with these element types`,
+      { ...where, operator: unplaced[1], ...(unplaced[2] === '' ? {} : { node: unplaced[2] }) },
+      'Use another element type (float32) or provider',
+      options,
+    );
   if (kernel !== null)
     return new HopfcoleError(
       'UNSUPPORTED_OPERATOR',
