@@ -88,7 +88,8 @@ export function table(
   const kind = (at: number) => (columns[at]?.numeric === true ? 'number' : 'text');
   const head = columns.map((column, at) => html`<th scope="col" class="${kind(at)}">${column.title}</th>`);
   const body = rows.map((row) => html`<tr>${row.map((cell, at) => html`<td class="${kind(at)}">${cell}</td>`)}</tr>`);
-  return html`<div class="scroll"><table>${caption === undefined ? null : html`<caption>${caption}</caption>`}<thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+  const whole = html`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+  return caption === undefined ? whole : figure(whole, caption);
 }
 
 /** Names and values, aligned. */

@@ -75,6 +75,7 @@ sub,sup{line-height:0}
 .meter{display:block;height:5px;border-radius:3px;background:var(--panel);box-shadow:inset 0 0 0 1px var(--rule);overflow:hidden;margin:3px 0 1px}
 .meter span{display:block;height:100%;border-radius:3px}
 .meter.weight span{background:var(--blue)}.meter.loss span{background:var(--orange)}
+.tile .meter{margin-bottom:5px}
 .heat-key{display:grid;grid-template-columns:auto 1fr auto;gap:8px;align-items:center;font-size:.78rem;color:var(--soft);margin-top:8px}
 .heat-key svg{height:8px}
 .ideas{display:grid;grid-template-columns:repeat(2,1fr);gap:22px 40px;margin-top:18px}
@@ -86,7 +87,6 @@ table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:t
 th,td{text-align:left;padding:.45rem .9rem .45rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 th{font-weight:600;font-size:.82rem;color:var(--soft)}
 td.number,th.number{text-align:right}
-caption{text-align:left;font-size:.86rem;color:var(--soft);caption-side:bottom;padding-top:.6rem}
 .hero{margin:32px 0 0;padding:22px 24px 16px;background:var(--panel);border-radius:10px}
 .hero svg.flow text{font-size:13px;fill:var(--soft)}
 .hero svg.flow .big{font-size:15px;font-weight:600;fill:var(--ink)}
@@ -99,6 +99,6 @@ caption{text-align:left;font-size:.86rem;color:var(--soft);caption-side:bottom;p
 .empty{font-size:.85rem;color:var(--soft)}
 footer{margin-top:64px;padding-bottom:48px;font-size:.84rem;color:var(--soft)}
 @media (max-width:860px){.grid.three{grid-template-columns:1fr 1fr}.grid.three>:last-child{grid-column:1/-1}.grid.equal{grid-template-columns:1fr 1fr}.tiles{grid-template-columns:repeat(5,1fr)}.figures{grid-template-columns:1fr 1fr}}
-@media (max-width:600px){main,header.top,footer{padding-left:18px;padding-right:18px}header.top{padding-top:32px}h1{font-size:1.7rem}.grid.equal,.grid.two,.ideas{grid-template-columns:1fr}.grid{gap:24px}.tiles{grid-template-columns:repeat(4,1fr);gap:12px 10px}.tile{font-size:.72rem}.tile b{font-size:.78rem}.figures dd{font-size:1.25rem}.figures div{padding:12px 14px}section{margin-top:40px}.hero{margin-left:-18px;margin-right:-18px;border-radius:0;padding:18px}.hero .wide{display:none}.hero .tall{display:block}}
+@media (max-width:600px){main,header.top,footer{padding-left:18px;padding-right:18px}header.top{padding-top:32px}table{font-size:.82rem}th,td{padding-right:.5rem}th{font-size:.76rem}h1{font-size:1.7rem}.grid.equal,.grid.two,.ideas{grid-template-columns:1fr}.grid{gap:24px}.tiles{grid-template-columns:repeat(4,1fr);gap:12px 10px}.tile{font-size:.72rem}.tile b{font-size:.78rem}.figures dd{font-size:1.25rem}.figures div{padding:12px 14px}section{margin-top:40px}.hero{margin-left:-18px;margin-right:-18px;border-radius:0;padding:18px}.hero .wide{display:none}.hero .tall{display:block}}
 @media print{:root{--paper:#fff;--panel:#f5f5f2}body{font-size:11pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}nav{display:none}figure,.tile,table{break-inside:avoid}h2,h3{break-after:avoid}section{margin-top:24pt}header.top{padding-top:0}}
 `;
