@@ -4,7 +4,7 @@ import { type GraphInit, onnx, type TensorInit } from '../../onnx/messages.ts';
 import type { Attribute, Attributes } from '../attribute.ts';
 import type { Graph } from '../graph.ts';
 import { fromLong, toLong } from './integers.ts';
-import { keep, originOf, setOrigin } from './origins.ts';
+import { copyOf, keep, originOf, setOrigin } from './origins.ts';
 import { tensorMessage } from './tensors.ts';
 import { typeFromProto, typeToProto } from './types.ts';
 
@@ -139,7 +139,7 @@ export function attributeToProto(
   graph: (graph: Graph) => GraphInit,
 ): AttributeInit {
   const origin = originOf<AttributeInit>(attribute);
-  const head = origin === undefined ? { name } : { ...origin, name: keep(origin.name, name) ?? null };
+  const head = origin === undefined ? { name } : { ...copyOf(origin), name: keep(origin.name, name) ?? null };
   if (attribute.kind === 'graph') return { type: codes.graph, ...head, g: graph(attribute.value) };
   if (attribute.kind === 'graphs') return { type: codes.graphs, ...head, graphs: attribute.value.map(graph) };
   if (origin !== undefined) return head.name === origin.name ? origin : head;

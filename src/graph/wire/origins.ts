@@ -16,3 +16,14 @@ export function originOf<T>(made: object | undefined): T | undefined {
 export function keep(before: string | null | undefined, now: string | undefined): string | null | undefined {
   return (before ?? '') === (now ?? '') ? before : now;
 }
+
+interface Message {
+  $unknowns?: Uint8Array[];
+}
+
+/** The fields of a message as it was read, to be written with some of them changed; the fields this version does not know too, which a spread leaves out. */
+export function copyOf<T extends Message>(origin: T | undefined): T {
+  const copy = { ...origin } as T;
+  if (origin?.$unknowns !== undefined) copy.$unknowns = origin.$unknowns;
+  return copy;
+}

@@ -5,7 +5,7 @@ import { elisionsOf, setElisions } from '../../onnx/elided.ts';
 import { isExternal } from '../../onnx/external.ts';
 import { type AnyMessage, type ModelInit, type TensorInit, tensorsOf } from '../../onnx/messages.ts';
 import { inlineTensor, tensorFromProto, tensorToProto } from '../../onnx/tensor.ts';
-import { keep, originOf, setOrigin } from './origins.ts';
+import { copyOf, keep, originOf, setOrigin } from './origins.ts';
 
 /** Every tensor of a model read (their data not: what is in a file stays there), for the reader, which is synchronous. */
 export async function tensorsOfModel(model: ModelInit, folder?: Folder): Promise<(proto: TensorInit) => AnyTensor> {
@@ -37,7 +37,7 @@ export function tensorMessage(name: string, tensor: AnyTensor): TensorInit {
   }
   // Inside an attribute a tensor keeps whatever name it had.
   if (name === '' || keep(origin.name, name) === origin.name) return origin;
-  const renamed: TensorInit = { ...origin, name };
+  const renamed: TensorInit = { ...copyOf(origin), name };
   setElisions(renamed, elisionsOf(origin));
   return renamed;
 }

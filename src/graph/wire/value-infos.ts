@@ -2,7 +2,7 @@ import type { GraphInit, onnx } from '../../onnx/messages.ts';
 import type { Graph } from '../graph.ts';
 import type { Value } from '../value.ts';
 import { mergeTypes } from './merge-types.ts';
-import { originOf } from './origins.ts';
+import { copyOf, originOf } from './origins.ts';
 import { typeFromProto, typeToProto } from './types.ts';
 
 type ValueInfoInit = onnx.ValueInfoProto.$Properties;
@@ -23,14 +23,14 @@ export class ValueInfos {
 
   ofInput(name: string, value: Value): ValueInfoInit {
     const before = originOf<ValueInfoInit>(value);
-    if (before !== undefined) return before.name === name ? before : { ...before, name };
+    if (before !== undefined) return before.name === name ? before : { ...copyOf(before), name };
     return { name, type: typeToProto(value.type) ?? null };
   }
 
   ofOutput(name: string, value: Value): ValueInfoInit {
     const before = this.outputs.get(name);
     if (before !== undefined && holds(before, value)) return before;
-    return { ...before, name, type: typeToProto(value.type) ?? null };
+    return { ...copyOf(before), name, type: typeToProto(value.type) ?? null };
   }
 
   /** value_info: entries of values that are gone or of another type now are left out. */

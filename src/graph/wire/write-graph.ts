@@ -6,7 +6,7 @@ import { schemaOf } from '../schema.ts';
 import type { Node, Value } from '../value.ts';
 import { attributesToProto } from './attributes.ts';
 import { FreshNames, Scope } from './names.ts';
-import { keep, originOf } from './origins.ts';
+import { copyOf, keep, originOf } from './origins.ts';
 import { propsToProto } from './props.ts';
 import { tensorMessage } from './tensors.ts';
 import { type Usage, usageOf } from './usage.ts';
@@ -80,7 +80,7 @@ export class GraphWriter {
     }
     const infos = new ValueInfos(graph);
     return {
-      ...origin,
+      ...copyOf(origin),
       name: origin === undefined ? graph.name : (keep(origin.name, graph.name) ?? null),
       docString: keep(origin?.docString, graph.doc) ?? null,
       input: inputs.map((value) => infos.ofInput(written.nameOf(value), value)),
@@ -114,7 +114,7 @@ export class GraphWriter {
       origin !== undefined && (origin.domain === 'ai.onnx' ? '' : (origin.domain ?? '')) === node.domain;
     const name = node.name ?? (origin === undefined ? this.fresh.next(`node_${node.opType}`) : undefined);
     return {
-      ...origin,
+      ...copyOf(origin),
       input: node.inputs.map((value) => (value === undefined ? '' : nameIn(scope, value, node))),
       output: this.outputsOf(node, scope),
       name: keep(origin?.name, name) ?? null,

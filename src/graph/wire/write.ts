@@ -4,7 +4,7 @@ import type { Model } from '../graph.ts';
 import { attributesToProto } from './attributes.ts';
 import { toLong } from './integers.ts';
 import { opsetsFromProto } from './opsets.ts';
-import { keep } from './origins.ts';
+import { copyOf, keep } from './origins.ts';
 import { propsToProto, sameMap } from './props.ts';
 import { tensorMessage } from './tensors.ts';
 import { GraphWriter } from './write-graph.ts';
@@ -25,7 +25,7 @@ export function toProto(model: Model): ModelInit {
   const opsetImport = opsetsToProto(model.opsets, origin?.opsetImport);
   const old = origin === undefined && model.irVersion < firstIrWithFreeInitializers;
   return {
-    ...origin,
+    ...copyOf(origin),
     irVersion:
       origin !== undefined && Number(origin.irVersion ?? 0) === model.irVersion
         ? (origin.irVersion ?? null)
@@ -66,7 +66,7 @@ export function functionToProto(definition: FunctionDefinition, opsets: Readonly
     return [{ opType: 'Constant', name: `node_${name}`, output: [name], attribute: [{ name: 'value', type: 4, t }] }];
   });
   return {
-    ...origin,
+    ...copyOf(origin),
     name: keep(origin?.name, definition.name) ?? null,
     domain: keep(origin?.domain, definition.domain) ?? null,
     overload: keep(origin?.overload, definition.overload === '' ? undefined : definition.overload) ?? null,
