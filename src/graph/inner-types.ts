@@ -1,7 +1,7 @@
 import { dropAxis, tensorType, type ValueType } from './type.ts';
 import type { Node, Value } from './value.ts';
 
-/** What the inputs of a node's subgraph are known to be from the node's own inputs: for bodies that declare none. State keeps no shape, as a turn may change it. */
+/** What the inputs of a node's subgraph are known to be from the node's own inputs: for bodies that declare none. A Loop's state keeps no shape, as a turn may change it; a Scan's may not. */
 export function innerInputTypes(
   { opType, attributes }: Pick<Node, 'opType' | 'attributes'>,
   inputs: readonly (Value | undefined)[],
@@ -15,7 +15,7 @@ export function innerInputTypes(
     const axes = attributes.get('scan_input_axes');
     const states = types.length - scanned;
     return types.map((type, index) => {
-      if (index < states) return withoutShape(type);
+      if (index < states) return type;
       const axis = axes?.kind === 'ints' ? axes.value[index - states] : 0;
       return dropAxis(type, Number(axis ?? 0));
     });

@@ -82,15 +82,23 @@ const scan: InferRule = (call) => {
   return body.outputs.map(({ value }, index): Inferred => {
     if (index >= states) return { type: stacked(value.type, count, axes?.[index - states] ?? 0) };
     checkDtypes(call, 'body', typeOf(call, index), value.type);
-    return { type: joinTypes(typeOf(call, index), value.type) };
+    return { type: sameState(typeOf(call, index), value.type) };
   });
 };
+
+/** A turn of a Scan keeps the shape of the state, so what goes in and what comes out are the same. */
+function sameState(before: ValueType, after: ValueType): ValueType {
+  if (before?.kind !== 'tensor' || after?.kind !== 'tensor') return before ?? after;
+  const [a, b] = [before.shape, after.shape];
+  const shape = a !== undefined && b?.length === a.length ? a.map((dim, axis) => unifyDims(dim, b[axis])) : (a ?? b);
+  return tensorType(before.dtype ?? after.dtype, shape);
+}
 
 function batched(call: Call, body: Graph, index: number, states: number): Inferred {
   const type = body.outputs[index]?.value.type;
   if (index < states) return { type: typeOf(call, index + 1) };
-  const batch = shapeOf(call, 1)?.[0];
-  return type === undefined ? unknownOutput : { type: stacked(stacked(type, undefined, 0), batch, 0) };
+  const sequence = shapeOf(call, states + 1);
+  return type === undefined ? unknownOutput : { type: stacked(stacked(type, sequence?.[1], 0), sequence?.[0], 0) };
 }
 
 /** The common length of the scanned sequences. @throws SHAPE_MISMATCH */

@@ -18,19 +18,19 @@ const fourier: InferRule = (call) => {
   const inverse = intAttribute(call, 'inverse', 0);
   if (shape === undefined) return [tensor(dtype, undefined)];
   const axis = transformAxis(call, shape.length);
-  if (axis === undefined || onesided === undefined || inverse === undefined)
-    return [tensor(dtype, unknownDims(shape.length))];
-  const old = versionOf(call) < 20;
-  if (onesided !== 0 && inverse !== 0 && old)
-    throw badAttribute(call, 'onesided', '0 where inverse is 1', String(onesided));
-  const real = onesided !== 0 && inverse !== 0;
-  const size = shape[axis];
-  const length = isGiven(call, 1) ? knownScalar(call.inputs[1]) : real ? multiplyDims(2, subtractDims(size, 1)) : size;
+  if (onesided === undefined || inverse === undefined) return [tensor(dtype, unknownDims(shape.length))];
   const last = shape.at(-1);
   if (typeof last === 'number' && last !== 1 && last !== 2)
     throw badShape(call, 'input', 'of 1 or 2 in its last axis', shape);
+  const real = onesided !== 0 && inverse !== 0;
+  const complex = real ? 1 : 2;
+  if (onesided === 0 && !isGiven(call, 1)) return [tensor(dtype, shape.with(-1, complex))];
+  if (axis === undefined) return [tensor(dtype, unknownDims(shape.length).with(-1, complex))];
+  const size = shape[axis];
+  const full = real ? multiplyDims(2, subtractDims(size, 1)) : size;
+  const length = isGiven(call, 1) ? knownScalar(call.inputs[1]) : full;
   const transformed = shape.with(axis, onesided !== 0 && !real ? oneSided(length) : length);
-  return [tensor(dtype, transformed.with(-1, real ? 1 : 2))];
+  return [tensor(dtype, transformed.with(-1, complex))];
 };
 
 function transformAxis(call: Call, rank: number): number | undefined {
