@@ -71,12 +71,13 @@ export function numpyType(descr: string, file: string): NumpyType {
 
 /**
  * An .npy file (versions 1 to 3): a range of the source where numpy's layout is ours, otherwise converted when it is read.
+ * `header` is where the header is read from, where that is cheaper.
  * @throws BAD_NPY, UNSUPPORTED_DTYPE, UNSAFE_PICKLE
  */
-export async function readNpy(source: ByteSource): Promise<AnyTensor> {
+export async function readNpy(source: ByteSource, header: ByteSource = source): Promise<AnyTensor> {
   const fail = (message: string) =>
     new HopfcoleError('BAD_NPY', `not a sound .npy file: ${message}`, { file: source.name }, 'Save it again');
-  const head = await source.read(0, Math.min(12, source.size));
+  const head = await header.read(0, Math.min(12, source.size));
   if (head.byteLength < 10 || !magic.every((byte, index) => head[index] === byte))
     throw fail('it does not begin as one');
   const [major, minor] = [head[6] ?? 0, head[7]];
@@ -87,7 +88,7 @@ export async function readNpy(source: ByteSource): Promise<AnyTensor> {
   const headerSize = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (headerSize > headerLimit || begin + headerSize > source.size)
     throw fail(`a header of ${headerSize} bytes does not fit`);
-  const text = new TextDecoder(major === 3 ? 'utf-8' : 'latin1').decode(await source.read(begin, headerSize));
+  const text = new TextDecoder(major === 3 ? 'utf-8' : 'latin1').decode(await header.read(begin, headerSize));
   const { descr, fortran, shape } = parseHeader(text, fail);
   const type = numpyType(descr, source.name);
   const offset = begin + headerSize;

@@ -4,7 +4,7 @@ import { chunksOf } from './safetensors.ts';
 import type { ByteSink } from './sink.ts';
 import type { ByteSource } from './source.ts';
 import { type AnyTensor, isStored } from './tensor.ts';
-import { entrySource, openZip } from './zip/read.ts';
+import { entrySource, glimpse, openZip } from './zip/read.ts';
 import { zipWriter } from './zip/write.ts';
 
 export interface Change {
@@ -31,7 +31,7 @@ export async function readNpz(
         throw new HopfcoleError('BAD_NPZ', `its entry ${JSON.stringify(entry.name.slice(0, 200))} is no .npy`, {
           file: source.name,
         });
-      tensors.set(name, await readNpy(entrySource(archive, entry)));
+      tensors.set(name, await readNpy(entrySource(archive, entry), glimpse(archive, entry)));
     } catch (problem) {
       if (!(problem instanceof HopfcoleError)) throw problem;
       onProblem(problem.at({ tensor: name.slice(0, 200) }));

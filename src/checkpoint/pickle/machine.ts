@@ -1,11 +1,10 @@
 import { HopfcoleError } from '../../files/error.ts';
 import { build, Calls, globalOf, type Refuse } from './globals.ts';
+import { Reader } from './reader.ts';
 import { isDict, isObject, type PyDict, type PyList, type PyStorage, type PyValue } from './value.ts';
 
 /** An honest pickler empties its stack every thousand items. */
 const stackLimit = 1_000_000;
-const longestNumber = 64;
-const longestLine = 1000;
 
 /**
  * Reads a pickle (protocols 0 to 5) without running anything: names outside the allow-list are refused as soon as they are mentioned,
@@ -18,7 +17,7 @@ export function readPickle(bytes: Uint8Array, file: string): PyValue {
 
 class Machine {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #in: Reader;
   readonly #file: string;
   readonly #calls: Calls;
   readonly #stack: PyValue[] = [];
@@ -26,20 +25,19 @@ class Machine {
   readonly #memo: PyValue[] = [];
   #memoized = 0;
   #containers = 0;
-  #at = 0;
   #opcodeAt = 0;
 
   constructor(bytes: Uint8Array, file: string) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#in = new Reader(bytes, this.#bad);
     this.#file = file;
     this.#calls = new Calls(bytes.byteLength, this.#refuse);
   }
 
   run(): PyValue {
     for (;;) {
-      this.#opcodeAt = this.#at;
-      const opcode = this.#byte();
+      this.#opcodeAt = this.#in.at;
+      const opcode = this.#in.byte();
       if (opcode === 0x2e) return this.#stop();
       this.#step(opcode);
       if (this.#stack.length > stackLimit) throw this.#bad('the stack grows beyond all measure');
@@ -49,7 +47,7 @@ class Machine {
   #stop(): PyValue {
     const value = this.#pop();
     if (this.#stack.length > 0 || this.#marks.length > 0) throw this.#bad('it stops with more than one value');
-    if (this.#at < this.#bytes.byteLength) throw this.#bad('bytes follow the end');
+    if (this.#in.rest() > 0) throw this.#bad('bytes follow the end');
     return value;
   }
 
@@ -57,13 +55,13 @@ class Machine {
     switch (opcode) {
       // PROTO, FRAME
       case 0x80: {
-        const protocol = this.#byte();
+        const protocol = this.#in.byte();
         if (protocol > 5) throw this.#bad(`protocol ${protocol} is not known`);
         return;
       }
       case 0x95: {
-        const size = this.#uint64();
-        if (size > this.#rest()) throw this.#bad(`a frame of ${size} bytes where ${this.#rest()} are left`);
+        const size = this.#in.uint64();
+        if (size > this.#in.rest()) throw this.#bad(`a frame of ${size} bytes where ${this.#in.rest()} are left`);
         return;
       }
       // MARK, POP, POP_MARK, DUP
@@ -99,35 +97,35 @@ class Machine {
   #numbers(opcode: number): boolean {
     switch (opcode) {
       case 0x4b: // BININT1
-        this.#push(this.#byte());
+        this.#push(this.#in.byte());
         return true;
       case 0x4d: // BININT2
-        this.#push(this.#view.getUint16(this.#skip(2), true));
+        this.#push(this.#in.uint16());
         return true;
       case 0x4a: // BININT
-        this.#push(this.#view.getInt32(this.#skip(4), true));
+        this.#push(this.#in.int32());
         return true;
       case 0x8a: // LONG1
-        this.#push(this.#long(this.#byte()));
+        this.#push(this.#in.long(this.#in.byte()));
         return true;
       case 0x8b: // LONG4
-        this.#push(this.#long(this.#view.getInt32(this.#skip(4), true)));
+        this.#push(this.#in.long(this.#in.int32()));
         return true;
       case 0x47: // BINFLOAT, the one big-endian field
-        this.#push(this.#view.getFloat64(this.#skip(8), false));
+        this.#push(this.#in.float64());
         return true;
       case 0x49: {
         // INT, which also says booleans as 00 and 01
-        const line = this.#line();
-        this.#push(line === '00' ? false : line === '01' ? true : this.#decimal(line));
+        const line = this.#in.line();
+        this.#push(line === '00' ? false : line === '01' ? true : this.#in.decimal(line));
         return true;
       }
       case 0x4c: // LONG
-        this.#push(this.#decimal(this.#line().replace(/L$/, '')));
+        this.#push(this.#in.decimal(this.#in.line().replace(/L$/, '')));
         return true;
       case 0x46: {
         // FLOAT
-        const line = this.#line();
+        const line = this.#in.line();
         const value = { inf: Infinity, '-inf': -Infinity, nan: Number.NaN }[line] ?? Number(line === '' ? 'x' : line);
         if (Number.isNaN(value) && line !== 'nan') throw this.#bad('a damaged number');
         this.#push(value);
@@ -141,40 +139,40 @@ class Machine {
   #texts(opcode: number): boolean {
     switch (opcode) {
       case 0x58: // BINUNICODE
-        this.#push(this.#utf8(this.#uint32()));
+        this.#push(this.#in.utf8(this.#in.uint32()));
         return true;
       case 0x8c: // SHORT_BINUNICODE
-        this.#push(this.#utf8(this.#byte()));
+        this.#push(this.#in.utf8(this.#in.byte()));
         return true;
       case 0x8d: // BINUNICODE8
-        this.#push(this.#utf8(this.#uint64()));
+        this.#push(this.#in.utf8(this.#in.uint64()));
         return true;
       case 0x54: // BINSTRING
-        this.#push(this.#oldString(this.#uint32()));
+        this.#push(this.#in.oldString(this.#in.uint32()));
         return true;
       case 0x55: // SHORT_BINSTRING
-        this.#push(this.#oldString(this.#byte()));
+        this.#push(this.#in.oldString(this.#in.byte()));
         return true;
       case 0x42: // BINBYTES
-        this.#push(this.#take(this.#uint32()));
+        this.#push(this.#in.take(this.#in.uint32()));
         return true;
       case 0x43: // SHORT_BINBYTES
-        this.#push(this.#take(this.#byte()));
+        this.#push(this.#in.take(this.#in.byte()));
         return true;
       case 0x8e: // BINBYTES8
       case 0x96: // BYTEARRAY8
-        this.#push(this.#take(this.#uint64()));
+        this.#push(this.#in.take(this.#in.uint64()));
         return true;
       case 0x53: {
         // STRING
-        const quoted = /^'([^'\\]*)'$|^"([^"\\]*)"$/.exec(this.#line());
+        const quoted = /^'([^'\\]*)'$|^"([^"\\]*)"$/.exec(this.#in.line());
         if (quoted === null) throw this.#bad('a damaged string');
         this.#push(quoted[1] ?? quoted[2] ?? '');
         return true;
       }
       case 0x56: {
         // UNICODE
-        const line = this.#line();
+        const line = this.#in.line();
         if (line.includes('\\')) throw this.#bad('escapes in text pickles are not read');
         this.#push(line);
         return true;
@@ -218,7 +216,7 @@ class Machine {
         this.#push({ kind: 'set', items: new Set(this.#popMark()) });
         return true;
       case 0x61: // APPEND
-        this.#append(this.#popMany(1));
+        this.#append([this.#pop()]);
         return true;
       case 0x65: // APPENDS
         this.#append(this.#popMark());
@@ -245,30 +243,30 @@ class Machine {
   #objects(opcode: number): boolean {
     switch (opcode) {
       case 0x70: // PUT
-        this.#put(Number(this.#decimal(this.#line())));
+        this.#put(Number(this.#in.decimal(this.#in.line())));
         return true;
       case 0x71: // BINPUT
-        this.#put(this.#byte());
+        this.#put(this.#in.byte());
         return true;
       case 0x72: // LONG_BINPUT
-        this.#put(this.#uint32());
+        this.#put(this.#in.uint32());
         return true;
       case 0x94: // MEMOIZE
         this.#put(this.#memoized);
         return true;
       case 0x67: // GET
-        this.#push(this.#get(Number(this.#decimal(this.#line()))));
+        this.#push(this.#get(Number(this.#in.decimal(this.#in.line()))));
         return true;
       case 0x68: // BINGET
-        this.#push(this.#get(this.#byte()));
+        this.#push(this.#get(this.#in.byte()));
         return true;
       case 0x6a: // LONG_BINGET
-        this.#push(this.#get(this.#uint32()));
+        this.#push(this.#get(this.#in.uint32()));
         return true;
       case 0x63: {
         // GLOBAL
-        const module = this.#line();
-        this.#push(globalOf(module, this.#line(), this.#refuse));
+        const module = this.#in.line();
+        this.#push(globalOf(module, this.#in.line(), this.#refuse));
         return true;
       }
       case 0x93: {
@@ -294,8 +292,8 @@ class Machine {
       }
       case 0x69: {
         // INST
-        const module = this.#line();
-        const callee = globalOf(module, this.#line(), this.#refuse);
+        const module = this.#in.line();
+        const callee = globalOf(module, this.#in.line(), this.#refuse);
         this.#call(callee, this.#tuple(this.#popMark()));
         return true;
       }
@@ -308,7 +306,7 @@ class Machine {
       }
       case 0x62: {
         // BUILD
-        const [state] = this.#popMany(1) as [PyValue];
+        const state = this.#pop();
         build(this.#top(), state, this.#refuse);
         return true;
       }
@@ -395,7 +393,8 @@ class Machine {
   }
 
   #pop(): PyValue {
-    return this.#popMany(1)[0] as PyValue;
+    if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) throw this.#bad('the stack is empty');
+    return this.#stack.pop() as PyValue;
   }
 
   #popMany(count: number): PyValue[] {
@@ -427,82 +426,14 @@ class Machine {
     return value;
   }
 
-  #rest(): number {
-    return this.#bytes.byteLength - this.#at;
-  }
-
-  /** Moves on by `count` bytes and returns where they began. */
-  #skip(count: number): number {
-    if (count > this.#rest()) throw this.#bad(`it is cut short: ${count} bytes expected, ${this.#rest()} left`);
-    this.#at += count;
-    return this.#at - count;
-  }
-
-  #byte(): number {
-    return this.#bytes[this.#skip(1)] as number;
-  }
-
-  #uint32(): number {
-    return this.#view.getUint32(this.#skip(4), true);
-  }
-
-  /** Beyond 2^53 it is inexact, and beyond any file either way. */
-  #uint64(): number {
-    return Number(this.#view.getBigUint64(this.#skip(8), true));
-  }
-
-  #take(count: number): Uint8Array {
-    const begin = this.#skip(count);
-    return this.#bytes.subarray(begin, begin + count);
-  }
-
-  #utf8(count: number): string {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.#take(count));
-    } catch (error) {
-      throw error instanceof HopfcoleError ? error : this.#bad('text that is not valid UTF-8');
-    }
-  }
-
-  /** A `str` of Python 2: text where it is text, otherwise bytes as latin-1. */
-  #oldString(count: number): string {
-    const bytes = this.#take(count);
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch {
-      return new TextDecoder('latin1').decode(bytes);
-    }
-  }
-
-  #line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.#at);
-    if (end < 0 || end - this.#at > longestLine) throw this.#bad('a line without an end');
-    const line = this.#utf8(end - this.#at);
-    this.#at = end + 1;
-    return line.replace(/\r$/, '');
-  }
-
-  #decimal(text: string): number | bigint {
-    if (!/^[+-]?[0-9]+$/.test(text) || text.length > longestNumber) throw this.#bad('a damaged number');
-    return narrow(BigInt(text));
-  }
-
-  #long(count: number): number | bigint {
-    if (count < 0 || count > longestNumber) throw this.#bad(`an integer of ${count} bytes`);
-    const bytes = this.#take(count);
-    let value = 0n;
-    for (let i = count - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] ?? 0);
-    return narrow(BigInt.asIntN(8 * count, value));
-  }
-
-  #bad(message: string): HopfcoleError {
+  readonly #bad = (message: string): HopfcoleError => {
     return new HopfcoleError(
       'BAD_PICKLE',
       `not a sound pickle: ${message}`,
       { file: this.#file, at: this.#opcodeAt },
       'Save the checkpoint again',
     );
-  }
+  };
 
   readonly #refuse: Refuse = (message, code) => {
     const { code: word, hint } =
@@ -514,9 +445,4 @@ class Machine {
           };
     return new HopfcoleError(word, message, { file: this.#file, at: this.#opcodeAt }, hint);
   };
-}
-
-function narrow(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
 }

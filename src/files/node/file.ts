@@ -1,7 +1,13 @@
 import { close, closeSync, constants, fstat, open, read, type Stats } from 'node:fs';
 import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
 import { HopfcoleError } from '../error.ts';
 import { type ByteSource, checkRange } from '../source.ts';
+import { useNativeCrc32 } from '../zip/crc32.ts';
+
+// Node has it from 20.15 on.
+const { crc32 } = zlib as { crc32?: (bytes: Uint8Array, before?: number) => number };
+if (crc32 !== undefined) useNativeCrc32(crc32);
 
 const opened = promisify(open);
 const statOf = promisify(fstat);

@@ -25,8 +25,22 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
   Int32Array,
 ];
 
+let native: ((bytes: Uint8Array, before?: number) => number) | undefined;
+
+/** Where the platform has a CRC-32 of its own (Node from 20.15 on, ten times as fast), its room hands it in here. */
+export function useNativeCrc32(crc: (bytes: Uint8Array, before?: number) => number): void {
+  native = crc;
+}
+
 /** CRC-32 of the bytes, going on from that of the bytes before them. */
 export function crc32(bytes: Uint8Array, before = 0): number {
+  // Node's own forgets what came before on an empty piece.
+  if (bytes.byteLength === 0) return before;
+  return native === undefined ? portableCrc32(bytes, before) : native(bytes, before);
+}
+
+/** The same by tables, anywhere. */
+export function portableCrc32(bytes: Uint8Array, before = 0): number {
   let c = ~before;
   let i = 0;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -56,6 +56,29 @@ export function entrySource(archive: ZipArchive, entry: ZipEntry): ByteSource {
   };
 }
 
+/**
+ * An entry for a look at its beginning: nothing is held against the checksum, and no more is unpacked than is asked for.
+ */
+export function glimpse(archive: ZipArchive, entry: ZipEntry): ByteSource {
+  const { source } = archive;
+  const name = `${source.name}:${entry.name}`;
+  return {
+    name,
+    size: entry.size,
+    async read(offset, length) {
+      checkRange(name, entry.size, offset, length);
+      if (entry.method === 'stored') return source.read(entry.offset + offset, length);
+      return (await inflate(source, entry, offset + length)).subarray(offset, offset + length);
+    },
+  };
+}
+
+/** Holds an entry against its checksum, piece by piece. @throws BAD_ZIP */
+export async function verifyEntry(archive: ZipArchive, entry: ZipEntry): Promise<void> {
+  if (entry.method === 'deflated') await inflate(archive.source, entry);
+  else if (entry.crc !== 0) await verify(archive.source, entry);
+}
+
 /** All bytes of an entry, checked. */
 export function readEntry(archive: ZipArchive, entry: ZipEntry): Promise<Uint8Array> {
   return entrySource(archive, entry).read(0, entry.size);
@@ -73,8 +96,8 @@ function checkCrc(source: ByteSource, entry: ZipEntry, crc: number): void {
     throw badZip(source, 'the checksum does not fit the data: it is damaged', `entry ${JSON.stringify(entry.name)}`);
 }
 
-/** Unpacks at most the declared size, which the directory has held within bounds of the archive's own. */
-async function inflate(source: ByteSource, entry: ZipEntry): Promise<Uint8Array> {
+/** Unpacks the first `wanted` bytes; all are checked. The declared size has been held within bounds of the archive's own. */
+async function inflate(source: ByteSource, entry: ZipEntry, wanted = entry.size): Promise<Uint8Array> {
   const where = `entry ${JSON.stringify(entry.name)}`;
   let at = 0;
   const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -86,7 +109,7 @@ async function inflate(source: ByteSource, entry: ZipEntry): Promise<Uint8Array>
     },
   });
   const reader = packed.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
-  const out = new Uint8Array(entry.size);
+  const out = new Uint8Array(wanted);
   let done = 0;
   let crc = 0;
   for (;;) {
@@ -94,6 +117,11 @@ async function inflate(source: ByteSource, entry: ZipEntry): Promise<Uint8Array>
       throw Object.assign(badZip(source, 'the packed data is damaged', where), { cause: error });
     });
     if (next.done) break;
+    if (wanted < entry.size && done + next.value.byteLength >= wanted) {
+      await reader.cancel().catch(() => undefined);
+      out.set(next.value.subarray(0, wanted - done), done);
+      return out;
+    }
     if (done + next.value.byteLength > entry.size) {
       await reader.cancel().catch(() => undefined);
       throw badZip(source, `it unpacks to more than the ${entry.size} bytes declared`, where);
