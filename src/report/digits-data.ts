@@ -1,7 +1,7 @@
 import type { Picture } from './picture.ts';
 
 /** One training image that took part in a decision. */
-export interface DecidingAtom {
+interface DecidingAtom {
   /** The training image the atom began as. */
   readonly image: Picture;
   /** Such as `training image 512`. */

@@ -3,7 +3,7 @@ import { line } from 'd3-shape';
 import { axisLabels, fixed, frame, widen, xTicks, yTicks } from './axes.ts';
 import { html, type Markup } from './markup.ts';
 
-export interface Series {
+interface Series {
   readonly name: string;
   /** One value per x; what is not finite leaves a gap. */
   readonly values: readonly number[];
