@@ -43,10 +43,13 @@ export function requireProvider(report: ProviderReport, provider: string): void 
   );
 }
 
-/** Shape and Size, and whatever only takes integers; also what the runtime itself copies between devices. */
+/**
+ * Shape and Size, and whatever only takes integers; also what the runtime itself copies between devices, and control flow,
+ * whose bodies' nodes are counted by themselves.
+ */
 function isShapeArithmetic(args: Record<string, unknown>): boolean {
   const operator = String(args.op_name);
-  if (/^(Shape|Size|Memcpy(From|To)Host)$/.test(operator)) return true;
+  if (/^(Shape|Size|Memcpy(From|To)Host|If|Loop|Scan)$/.test(operator)) return true;
   const taken = typesOf(args.input_type_shape);
   const given = typesOf(args.output_type_shape);
   return [...taken, ...(taken.length === 0 ? given : [])].every((type) => /^(u?int\d+|bool)$/.test(type));

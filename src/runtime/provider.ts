@@ -13,7 +13,7 @@ export interface NodePlacement {
   readonly operator: string;
   /** As ONNX Runtime names it: `CPUExecutionProvider`. */
   readonly provider: string;
-  /** Integer or shape arithmetic, which ONNX Runtime keeps on the CPU by design. */
+  /** Integer or shape arithmetic or control flow, which ONNX Runtime keeps on the CPU by design, or a copy between devices. */
   readonly shapeArithmetic: boolean;
 }
 

@@ -18,6 +18,7 @@ const shapeNodes = [
   node('s', 'Shape', cpu, ['float'], ['int64']),
   node('g', 'Gather', cpu, ['int64', 'int64'], ['int64']),
   node('c', 'ConstantOfShape', cpu, ['int64'], ['float']),
+  node('l', 'Loop', cpu, ['int64', 'float'], ['float']),
 ];
 
 describe('readProfile', () => {
@@ -29,7 +30,7 @@ describe('readProfile', () => {
       { cat: 'Session' },
       7,
     ];
-    expect(readProfile(JSON.stringify(events)).nodes).toEqual({ [gpu]: 1, [cpu]: 3 });
+    expect(readProfile(JSON.stringify(events)).nodes).toEqual({ [gpu]: 1, [cpu]: 4 });
   });
 
   it('lets integer and shape arithmetic stay on the CPU, and nothing else', () => {
