@@ -49,8 +49,11 @@ export interface AttributeContext {
   readonly graph: (proto: GraphInit) => Graph;
 }
 
+const none: Attributes = new Map();
+
 /** @throws DUPLICATE_NAME when two attributes of a node have one name. */
 export function attributesFromProto(protos: readonly AttributeInit[], context: AttributeContext): Attributes {
+  if (protos.length === 0) return none;
   const attributes = new Map<string, Attribute>();
   for (const proto of protos) {
     const name = proto.name ?? '';

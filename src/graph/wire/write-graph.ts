@@ -113,8 +113,7 @@ export class GraphWriter {
     const sameDomain =
       origin !== undefined && (origin.domain === 'ai.onnx' ? '' : (origin.domain ?? '')) === node.domain;
     const name = node.name ?? (origin === undefined ? this.fresh.next(`node_${node.opType}`) : undefined);
-    return {
-      ...copyOf(origin),
+    const written = {
       input: node.inputs.map((value) => (value === undefined ? '' : nameIn(scope, value, node))),
       output: this.outputsOf(node, scope),
       name: keep(origin?.name, name) ?? null,
@@ -125,6 +124,8 @@ export class GraphWriter {
       attribute: attributesToProto(node.attributes, (graph) => this.graph(graph, scope)),
       metadataProps: propsToProto(node.metadata, origin?.metadataProps),
     };
+    if (origin === undefined) return written;
+    return sameFields(origin, written) ? origin : Object.assign(copyOf(origin), written);
   }
 
   /** Optional outputs of a standard operator that nothing reads are not asked for. */
@@ -181,6 +182,15 @@ function nameIn(scope: Scope, value: Value, node?: Node): string {
     { node: node?.name, operator: node?.opType },
     'List it among the inputs, or make it in a graph that encloses its use',
   );
+}
+
+/** Whether a message has these fields already, lists item by item. */
+function sameFields(origin: NodeInit, written: NodeInit): boolean {
+  return Object.entries(written).every(([field, value]) => {
+    const before = origin[field as keyof NodeInit] ?? null;
+    if (!Array.isArray(value)) return before === value;
+    return Array.isArray(before) && before.length === value.length && value.every((item, i) => item === before[i]);
+  });
 }
 
 /** The sparse message that a parameter was read from. */
