@@ -2,7 +2,7 @@ import { attribution } from '../../ops/attribution.ts';
 import { HopfcoleError } from '../files/error.ts';
 import { fromNumbers, type Tensor, toNumbers } from '../files/tensor.ts';
 import type { Model, Output } from '../graph/graph.ts';
-import { constant } from '../graph/make.ts';
+import { constant, input } from '../graph/make.ts';
 import { model as makeModel } from '../graph/model.ts';
 import * as op from '../graph/op.ts';
 import { opsetOf, raiseOpset } from '../graph/passes/opset/raise.ts';
@@ -12,18 +12,24 @@ import { argumentsOf, blocksOf, type Site, sitesOf } from '../reading/sites.ts';
 export interface AttributionRequest {
   /** Name of the site; default: the last exact one. */
   readonly site?: string | undefined;
-  /** Another temperature at the same weights. */
-  readonly epsilon?: number | undefined;
+  /** Another temperature at the same weights; `'input'`: a further float32 input (`epsilonInput`) of shape [], so that a sweep needs one graph. */
+  readonly epsilon?: number | 'input' | undefined;
   /** Atoms kept per row, the heaviest first. */
   readonly top: number | 'all';
 }
 
 export interface AttributionGraph {
   readonly site: Site;
-  /** The temperature in force, where it is known. */
-  readonly epsilon: number | null;
-  /** Takes the inputs of the given model; gives `f`, `entropy`, `costate`, `index`, `weight`, `rest`, `epsilon`. */
+  /** Takes the inputs of the given model; gives what `attributionResult` reads. */
   readonly model: Model;
+}
+
+/** Name of the further input of a graph for sweeps. */
+export const epsilonInput = 'attribution/epsilon';
+
+/** Outputs have names that no model's own input has. */
+function result(name: string): string {
+  return `attribution/${name === 'epsilon' ? 'temperature' : name}`;
 }
 
 /** Beyond this many classes a softmax head is not attributed: its atoms are the unit vectors, N x N numbers. */
@@ -37,7 +43,7 @@ export function attributionGraph(given: Model, request: AttributionRequest): Att
   const model = atBodyOpset(given);
   const site = chooseSite(sitesOf(model), request.site);
   const args = argumentsOf(site.node);
-  const epsilon = request.epsilon === undefined ? args.get('epsilon') : scalar(request.epsilon);
+  const epsilon = epsilonOf(request.epsilon) ?? args.get('epsilon');
   if (epsilon === undefined) throw unsupported(site);
   const { x, heads } = atomsOf(site, args);
   const k = constant(fromNumbers('int64', [], [request.top === 'all' ? Number.MAX_SAFE_INTEGER : request.top]));
@@ -53,24 +59,24 @@ export function attributionGraph(given: Model, request: AttributionRequest): Att
     );
   };
   const outputs: Output[] = [
-    { name: 'f', value: merged((r) => r.f) },
-    { name: 'entropy', value: merged((r) => r.entropy) },
-    { name: 'costate', value: merged((r) => r.costate) },
-    { name: 'index', value: merged((r) => r.indices) },
-    { name: 'weight', value: merged((r) => r.weights) },
-    { name: 'rest', value: merged((r) => r.rest) },
-    { name: 'epsilon', value: epsilon },
+    { name: result('f'), value: merged((r) => r.f) },
+    { name: result('entropy'), value: merged((r) => r.entropy) },
+    { name: result('costate'), value: merged((r) => r.costate) },
+    { name: result('index'), value: merged((r) => r.indices) },
+    { name: result('weight'), value: merged((r) => r.weights) },
+    { name: result('rest'), value: merged((r) => r.rest) },
+    { name: result('epsilon'), value: epsilon },
   ];
   const built = makeModel({
     name: `attribution of ${site.name}`,
-    inputs: model.graph.inputs,
+    inputs: request.epsilon === 'input' ? [...model.graph.inputs, epsilon] : model.graph.inputs,
     outputs,
     opset: opsetOf(model.opsets) ?? 21,
     ir: Math.max(10, model.irVersion),
     functions: model.functions,
     opsets: Object.fromEntries([...model.opsets].filter(([domain]) => domain !== '' && domain !== 'ai.onnx')),
   });
-  return { site, epsilon: request.epsilon ?? (typeof site.epsilon === 'number' ? site.epsilon : null), model: built };
+  return { site, model: built };
 }
 
 /** The operators' bodies stand at opset 21; an older model is raised to it. */
@@ -157,8 +163,9 @@ function unsupported(site: Site): HopfcoleError {
   );
 }
 
-function scalar(value: number): Value {
-  return constant(fromNumbers('float32', [], [value]));
+function epsilonOf(asked: AttributionRequest['epsilon']): Value | undefined {
+  if (asked === undefined) return undefined;
+  return asked === 'input' ? input(epsilonInput, 'float32', []) : constant(fromNumbers('float32', [], [asked]));
 }
 
 /** What an attribution graph gave, with leave-one-out. Leading axes: [B], or [B, heads] for a bank. */
@@ -177,7 +184,7 @@ export interface AttributionResult {
 /** @throws MISSING_OUTPUT when the outputs are not those of `attributionGraph`. */
 export function attributionResult(outputs: ReadonlyMap<string, Tensor>): AttributionResult {
   const take = (name: string): Tensor => {
-    const tensor = outputs.get(name);
+    const tensor = outputs.get(result(name));
     if (tensor === undefined) throw new HopfcoleError('MISSING_OUTPUT', `the attribution graph gave no '${name}'`);
     return tensor;
   };

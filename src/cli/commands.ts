@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import { attribute } from './commands/attribute.ts';
 import { build } from './commands/build.ts';
 import { check } from './commands/check.ts';
+import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportModel } from './commands/export.ts';
 import { importWeights } from './commands/import.ts';
@@ -9,4 +10,14 @@ import { inspect } from './commands/inspect.ts';
 import { run } from './commands/run.ts';
 
 /** Every command, in the order `--help` lists them. */
-export const commands: readonly Command[] = [inspect, check, build, importWeights, run, attribute, exportModel, doctor];
+export const commands: readonly Command[] = [
+  demo,
+  inspect,
+  check,
+  build,
+  importWeights,
+  run,
+  attribute,
+  exportModel,
+  doctor,
+];
