@@ -94,13 +94,21 @@ function closed(): HopfcoleError {
 }
 
 function crash(code: number | null, signal: string | null, lines: string): HopfcoleError {
+  const detail = lines.trim();
+  const cause = detail === '' ? {} : { cause: new Error(detail) };
+  // What Node itself gives for an error of JavaScript: its files are damaged, or were being rebuilt.
+  if (signal === null && code === 1)
+    return new HopfcoleError(
+      'CHILD_FAILED',
+      'the process for the model failed to start or broke off (exit code 1)',
+      {},
+      'Install hopfcole again; --debug shows what it printed',
+      cause,
+    );
   const how = signal === null ? `exit code ${code}` : signal;
   const hint =
     signal === 'SIGKILL'
       ? 'The system killed it: there may be too little memory for this model'
       : 'The model makes native code of ONNX Runtime fail: hopfcole check may tell why, --debug shows what it printed';
-  const detail = lines.trim();
-  return new HopfcoleError('NATIVE_CRASH', `the process that ran the model ended (${how})`, {}, hint, {
-    ...(detail === '' ? {} : { cause: new Error(detail) }),
-  });
+  return new HopfcoleError('NATIVE_CRASH', `the process that ran the model ended (${how})`, {}, hint, cause);
 }
