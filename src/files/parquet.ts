@@ -1,5 +1,5 @@
 import { gunzipSync } from 'fflate';
-import { type FileMetaData, parquetMetadataAsync, parquetRead } from 'hyparquet';
+import { type FileMetaData, parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer';
 import { matrixWidth } from './csv.ts';
 import type { DType } from './dtype.ts';
@@ -23,27 +23,45 @@ const types: Readonly<Record<string, DType>> = {
  * @throws BAD_PARQUET, UNSUPPORTED_DTYPE
  */
 export async function readParquet(source: ByteSource): Promise<Tensor> {
+  // In memory and clipped rather than thrown: hyparquet starts reads that it may never wait for, and a rejection nobody awaits ends the process.
+  const bytes = await source.read(0, source.size);
   const file = {
     byteLength: source.size,
-    async slice(start: number, end = source.size): Promise<ArrayBuffer> {
-      const from = start < 0 ? source.size + start : start;
-      const bytes = await source.read(from, end - from);
-      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    slice: (start: number, end = source.size) => {
+      const piece = bytes.subarray(start, end);
+      return piece.buffer.slice(piece.byteOffset, piece.byteOffset + piece.byteLength) as ArrayBuffer;
     },
   };
   try {
     const metadata = await parquetMetadataAsync(file);
     checkPromises(metadata, source);
     const dtype = commonType(metadata, source.name);
-    let rows: unknown[][] = [];
-    await parquetRead({
-      file,
-      metadata,
-      compressors: { GZIP: (input, length) => gunzip(input, length) },
-      onComplete: (all) => {
-        rows = all as unknown[][];
-      },
-    });
+    const names = parquetSchema(metadata).children.map((child) => child.element.name);
+    if (new Set(names).size < names.length)
+      throw new HopfcoleError('BAD_PARQUET', 'two of its columns have the same name', { file: source.name });
+    const columns: unknown[][] = names.map(() => []);
+    let rowStart = 0;
+    // One column of one group at a time, for the same reason.
+    for (const group of metadata.row_groups) {
+      const rowEnd = rowStart + Number(group.num_rows);
+      for (const [index, name] of names.entries())
+        await parquetRead({
+          file,
+          metadata,
+          columns: [name],
+          rowStart,
+          rowEnd,
+          compressors: { GZIP: (input, length) => gunzip(input, length) },
+          onComplete: (cells) => {
+            for (const cell of cells as unknown[][]) columns[index]?.push(cell[0]);
+          },
+        });
+      rowStart = rowEnd;
+    }
+    const count = columns[0]?.length ?? 0;
+    if (columns.some((column) => column.length !== count) || count !== Number(metadata.num_rows))
+      throw new HopfcoleError('BAD_PARQUET', 'its columns are not all as long as it says', { file: source.name });
+    const rows = Array.from({ length: count }, (_, row) => columns.map((column) => column[row]));
     return matrixOf(rows, dtype, source.name);
   } catch (error) {
     if (error instanceof HopfcoleError) throw error;

@@ -161,7 +161,7 @@ describe('tensor files', () => {
           expect(process.memoryUsage().rss - rss).toBeLessThan(300 * 2 ** 20);
         },
       ),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 
