@@ -4,9 +4,10 @@ import type { FunctionDefinition } from '../function.ts';
 import type { Graph, Model } from '../graph.ts';
 import type { Node, Value } from '../value.ts';
 import { calleeOf, functionsInOrder, functionTable } from './calls.ts';
+import { Names } from './names.ts';
 import { alignOpsets } from './opset/align.ts';
 import { type Replacement, rewriteGraph } from './rewrite.ts';
-import { everyNode, usedNames } from './walk.ts';
+import { everyNode } from './walk.ts';
 
 export interface InlineOptions {
   /** Which calls are replaced by their function's body: all by default. */
@@ -117,25 +118,6 @@ function expand(call: Node, definition: FunctionDefinition, names: Names): reado
     const value = copied.outputs[i]?.value;
     return value === undefined || absent.has(value) ? undefined : value;
   });
-}
-
-/** Names in use in one graph, nodes and values apart. */
-class Names {
-  private readonly taken: Record<'node' | 'value' | 'call', Set<string>>;
-
-  constructor(graph: Graph) {
-    const used = usedNames(graph);
-    this.taken = { node: new Set(used), value: new Set(used), call: new Set() };
-  }
-
-  /** The name itself, or with the first number behind it that makes it unique. */
-  fresh(name: string, kind: 'node' | 'value' | 'call'): string {
-    const taken = this.taken[kind];
-    let free = name;
-    for (let number = taken.size; taken.has(free); number++) free = `${name}_${number}`;
-    taken.add(free);
-    return free;
-  }
 }
 
 function checkSize(

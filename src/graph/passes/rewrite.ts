@@ -68,6 +68,19 @@ export function rewriteModel(model: Model, visit: Visit): Model {
   return same ? model : { ...model, graph, functions };
 }
 
+/** A model with its functions replaced, in calls too. `replace` is given each with its own calls replaced already. */
+export function replaceFunctions(model: Model, replace: (definition: FunctionDefinition) => FunctionDefinition): Model {
+  const functions = new Map<FunctionDefinition, FunctionDefinition>();
+  const within = (graph: Graph): Graph => rewriteGraph(graph, () => undefined, { functions });
+  for (const definition of functionsInOrder(model.functions))
+    functions.set(definition, replace({ ...definition, body: within(definition.body) }));
+  return {
+    ...model,
+    graph: within(model.graph),
+    functions: model.functions.map((definition) => functions.get(definition) ?? definition),
+  };
+}
+
 /** The same node with something else about it; what is not given stays, its outputs' names and types too. */
 export function remake(node: Node, changes: Changes): Node {
   const spec: NodeSpec = {

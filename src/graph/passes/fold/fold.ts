@@ -1,12 +1,13 @@
 import { byteLengthOf } from '../../../files/dtype.ts';
 import { elementCount, fromNumbers, type Tensor } from '../../../files/tensor.ts';
-import type { Model } from '../../graph.ts';
+import type { Graph, Model } from '../../graph.ts';
 import { makeValue } from '../../make.ts';
 import { tensorType } from '../../type.ts';
 import type { Node, Value } from '../../value.ts';
 import { constantTensor } from '../constants.ts';
 import { removeDead } from '../dead.ts';
-import { type Replacement, rewriteModel } from '../rewrite.ts';
+import { Names } from '../names.ts';
+import { type Place, type Replacement, rewriteGraph, rewriteModel } from '../rewrite.ts';
 import { type Cells, cellsOf, type Evaluate, tensorOfCells } from './cells.ts';
 import { elementwise } from './elementwise.ts';
 import { movement } from './movement.ts';
@@ -22,12 +23,15 @@ const table: Readonly<Record<string, Evaluate>> = { ...elementwise, ...movement 
 
 /**
  * A model with what can be computed beforehand computed: shape arithmetic of known dimensions, integers, bools and the moving
- * of small tensors. Exact: results are those of a runtime bit for bit, or the node stays. What nothing needs any more is gone.
+ * of small tensors; an If whose condition is known becomes the branch it takes. Exact: results are those of a runtime bit for bit, or the node stays. What nothing needs any more is gone.
  */
 export function foldConstants(model: Model, options: FoldOptions = {}): Model {
   const { elements = 65_536, bytes = 1 << 20 } = options;
   let left = bytes;
-  const folded = rewriteModel(model, (node): Replacement => {
+  const names = new WeakMap<Graph, Names>();
+  const folded = rewriteModel(model, (node, _, place): Replacement => {
+    const taken = branchTaken(node);
+    if (taken !== undefined) return inPlace(taken, node, namesOf(place, names));
     const tensors = resultsOf(node, elements);
     if (tensors === undefined) return undefined;
     const size = tensors.reduce((sum, { dtype, shape }) => sum + byteLengthOf(dtype, elementCount(shape)), 0);
@@ -35,7 +39,35 @@ export function foldConstants(model: Model, options: FoldOptions = {}): Model {
     left -= size;
     return tensors.map((tensor, i) => namedConstant(tensor, node.outputs[i]?.name));
   });
-  return folded === model ? model : removeDead(folded);
+  if (folded === model) return model;
+  // Before IR 4 every initializer had to be an input as well.
+  return removeDead({ ...folded, irVersion: Math.max(folded.irVersion, 4) });
+}
+
+/** The branch of an If whose condition is known. */
+function branchTaken(node: Node): Graph | undefined {
+  if (node.opType !== 'If' || node.domain !== '') return undefined;
+  const condition = constantTensor(node.inputs[0]);
+  if (condition?.dtype !== 'bool' || condition.bytes.byteLength !== 1) return undefined;
+  const branch = node.attributes.get(condition.bytes[0] === 0 ? 'else_branch' : 'then_branch');
+  return branch?.kind === 'graph' ? branch.value : undefined;
+}
+
+/** The outputs of a branch that stands where its If stood. */
+function inPlace(branch: Graph, node: Node, names: Names): readonly Value[] {
+  const kept = new Map(branch.outputs.map(({ value }, i) => [value, node.outputs[i]?.name]));
+  const rename = (name: string | undefined, value: Value | undefined) =>
+    (value === undefined ? undefined : kept.get(value)) ??
+    (name === undefined || name === '' ? name : names.fresh(name, value === undefined ? 'node' : 'value'));
+  return rewriteGraph(branch, () => undefined, { copy: { rename } }).outputs.map(({ value }) => value);
+}
+
+function namesOf(place: Place, known: WeakMap<Graph, Names>): Names {
+  let root = place;
+  while (root.outer !== undefined) root = root.outer;
+  const names = known.get(root.graph) ?? new Names(root.graph);
+  known.set(root.graph, names);
+  return names;
 }
 
 /** A constant under the name of the value it stands for. */

@@ -1,6 +1,7 @@
 import type { FunctionDefinition } from '../../function.ts';
 import type { Graph, Model } from '../../graph.ts';
 import { schemaOf } from '../../schema.ts';
+import { replaceFunctions } from '../rewrite.ts';
 import { everyNode } from '../walk.ts';
 import { opsetOf, raiseOpset } from './raise.ts';
 
@@ -17,7 +18,7 @@ export function alignOpsets(given: Model): Model {
       if (isStandard(domain) ? opsetOf(opsets) === undefined : version > (opsets.get(domain) ?? 0))
         opsets.set(domain, version);
   if (sameImports(opsets, model.opsets) && model.functions.every((f) => sameImports(f.opsets, opsets))) return model;
-  return { ...model, opsets, functions: model.functions.map((definition) => ({ ...definition, opsets })) };
+  return { ...replaceFunctions(model, (definition) => ({ ...definition, opsets })), opsets };
 }
 
 function isStandard(domain: string): boolean {
