@@ -8,6 +8,7 @@ import {
   extreme,
   floorQuotient,
   integer,
+  isCutTo,
   multiply,
   type Polynomial,
   print,
@@ -86,7 +87,7 @@ export function differentDims(a: Dim, b: Dim): boolean {
 
 /** Of two dimensions that must be the same size, the one that says more. Check `differentDims` first. */
 export function unifyDims(a: Dim, b: Dim): Dim {
-  return typeof b === 'number' || a === undefined ? b : a;
+  return typeof b === 'number' || a === undefined || isCutDim(a, b) ? b : a;
 }
 
 /** Of two dimensions either of which may be the case (the branches of an If): what holds for both. */
@@ -100,13 +101,28 @@ export function joinShapes(a: Shape, b: Shape): Shape {
   return a.map((dim, axis) => joinDims(dim, b[axis]));
 }
 
-/** Size of a broadcast axis: `(1, 'N')` gives `'N'`, `('N', 5)` gives 5, `('N', 'M')` is not known. Check `broadcastFails` first. */
+/**
+ * Size of a broadcast axis: `(1, 'N')` gives `'N'`, `('N', 5)` gives 5, `('N', 'M')` is not known. Where N meets `min(64, N)`, as the first N rows
+ * of a table of 64 do, it is N: were it more than 64, the two would not broadcast. Check `broadcastFails` first.
+ */
 export function broadcastDims(a: Dim, b: Dim): Dim {
   if (a === 1) return b;
   if (b === 1) return a;
   if (typeof a === 'number') return a;
   if (typeof b === 'number') return b;
+  if (isCutDim(b, a)) return a;
+  if (isCutDim(a, b)) return b;
   return joinDims(a, b);
+}
+
+function isCutDim(a: Dim, b: Dim): boolean {
+  if (typeof a !== 'string' || typeof b !== 'string' || !a.startsWith('min(')) return false;
+  try {
+    return isCutTo(polynomialOf(a), polynomialOf(b));
+  } catch (error) {
+    if (error instanceof TooComplex) return false;
+    throw error;
+  }
 }
 
 export function broadcastFails(a: Dim, b: Dim): boolean {

@@ -131,6 +131,10 @@ describe('dimensions', () => {
     expect(broadcastDims('N', 5)).toBe(5);
     expect(broadcastDims('N', 'M')).toBe(undefined);
     expect(broadcastDims('N', 'N')).toBe('N');
+    expect(broadcastDims('N', minDim(64, 'N'))).toBe('N');
+    expect(broadcastDims(minDim(64, 'N'), 'N')).toBe('N');
+    expect(broadcastDims('N', minDim(64, 'M'))).toBe(undefined);
+    expect(unifyDims(minDim(64, 'N'), 'N')).toBe('N');
     expect(broadcastDims(undefined, 1)).toBe(undefined);
     expect(broadcastFails(3, 4)).toBe(true);
     expect(broadcastFails(3, 'N')).toBe(false);

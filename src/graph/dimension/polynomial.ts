@@ -123,6 +123,15 @@ export function compare(a: Polynomial, b: Polynomial): -1 | 0 | 1 | undefined {
   return undefined;
 }
 
+/** Whether a is `min(n, b)` with a number n of at least 1: what a table of n rows gives for b of them. */
+export function isCutTo(a: Polynomial, b: Polynomial): boolean {
+  const [term] = a;
+  const [atom] = term?.factors ?? [];
+  if (a.length !== 1 || term?.coefficient !== 1 || term.factors.length !== 1 || atom?.kind !== 'min') return false;
+  const whole = print(b);
+  return atom.parts.some((part) => print(part) === whole) && atom.parts.some((part) => (constantValue(part) ?? 0) >= 1);
+}
+
 /** A bound that holds for all sizes, -Infinity where none is known. */
 export function lowerBound(a: Polynomial): number {
   let bound = 0;
