@@ -83,6 +83,29 @@ describe('model', () => {
     ]);
   });
 
+  it.skipIf(!hasPython)('makes models of every opset from 13 to 24', async () => {
+    const cases: { model: Model; feeds: { x: typeof feed } }[] = [];
+    for (let opset = 13; opset <= 24; opset++) {
+      const ops: typeof opset13 = await import(`../../src/graph/generated/opset${opset}.ts`);
+      const x = input('x', 'float32', ['batch', 4]);
+      const h = ops.relu(ops.add(ops.matMul(x, w()), constant([1, 2, 3])));
+      const flat = ops.reshape(ops.cast(h, { to: 'float64' }), constant([-1n]));
+      const chosen = ops.if(ops.greater(ops.size(x), constant(0n)), {
+        thenBranch: () => [ops.softmax(h, { axis: -1 })],
+        elseBranch: () => [h],
+      });
+      const outputs = { flat, chosen: chosen[0] ?? h };
+      cases.push({ model: model({ inputs: [x], outputs, opset }), feeds: { x: feed } });
+    }
+    const [first, ...others] = judged(cases);
+    const expected = product(feed.data).map((v, i) => Math.max(v + (i % 3) + 1, 0));
+    expect(first?.flat?.shape).toEqual([6]);
+    for (const [i, value] of (first?.flat?.data ?? []).entries())
+      expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 5);
+    for (const other of others) expect(other).toEqual(first);
+    expect(others).toHaveLength(11);
+  });
+
   it('gives the same bytes when the same thing is built again', () => {
     expect(Buffer.compare(bytesOf(network()), bytesOf(network()))).toBe(0);
     const once = network();
