@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HopfcoleError } from '../../src/files/error.ts';
+import { memorySink } from '../../src/files/sink.ts';
 import { memorySource } from '../../src/files/source.ts';
-import { fromNumbers, toNumbers } from '../../src/files/tensor.ts';
+import { fromNumbers, isStored, toNumbers } from '../../src/files/tensor.ts';
 import { constant, input, parameter } from '../../src/graph/make.ts';
 import { model } from '../../src/graph/model.ts';
 import * as op from '../../src/graph/op.ts';
@@ -13,7 +14,7 @@ import { fromProto } from '../../src/graph/wire/read.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
 import type { ModelInit, onnx } from '../../src/onnx/messages.ts';
 import { readModel } from '../../src/onnx/read.ts';
-import { encodeModel } from '../../src/onnx/write.ts';
+import { encodeModel, writeModel } from '../../src/onnx/write.ts';
 import { type CorpusRecord, readRecords, writeRecords } from '../onnx/records.ts';
 import { hasPython, pythonFile } from '../support/python.ts';
 import { bytesOf } from './judge.ts';
@@ -236,6 +237,29 @@ describe('reading and writing', () => {
     expect(source.kind === 'parameter' && 'bytes' in source.tensor && source.tensor.bytes.buffer === bytes.buffer).toBe(
       true,
     );
+  });
+
+  it('leaves weights in their file, and writes them from there, renamed or not', async () => {
+    const x = input('x', 'float32', ['n', 4]);
+    const w = parameter('w', fromNumbers('float32', [4, 4], new Float32Array(16).fill(2)));
+    const bytes = bytesOf(model({ inputs: [x], outputs: { y: op.matMul(x, w) } }));
+    const again = await fromProto(await readModel(memorySource(bytes), { keepFrom: 16 }));
+    const [stored] = again.graph.parameters;
+    const { source } = stored ?? x;
+    if (source.kind !== 'parameter') throw new Error('expected a parameter');
+    expect(isStored(source.tensor)).toBe(true);
+    const sink = memorySink();
+    await writeModel(toProto(again), sink);
+    expect(Buffer.compare(sink.bytes(), bytes)).toBe(0);
+    const moved = memorySink();
+    await writeModel(
+      toProto(model({ inputs: [x], outputs: { y: op.matMul(x, parameter('v', source.tensor)) } })),
+      moved,
+    );
+    const weight = (await read(moved.bytes())).graph.parameters[0];
+    expect([weight?.name, weight?.source.kind === 'parameter' && source.tensor.shape]).toEqual(['v', [4, 4]]);
+    const tensor = weight?.source.kind === 'parameter' ? weight.source.tensor : undefined;
+    expect(tensor !== undefined && 'bytes' in tensor && [...toNumbers(tensor)]).toEqual(new Array(16).fill(2));
   });
 
   it('drops what a changed graph no longer holds to', async () => {
