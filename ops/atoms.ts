@@ -120,6 +120,14 @@ function boundsOf(count: number, size: number): number[] {
   return [...bounds, count];
 }
 
+/** The bounds as part of an overload's name: they are constants of its body. */
+export function boundsPart(bounds: readonly number[]): string {
+  const size = bounds[1] ?? 0;
+  const count = bounds.at(-1) ?? 0;
+  const even = boundsOf(count, Math.max(size, 1)).every((bound, index) => bound === bounds[index]);
+  return even ? `by${size}of${count}` : `at${bounds.slice(1).join('x')}`;
+}
+
 function isParameter(value: Value): boolean {
   return value.source.kind === 'parameter' && value.source.overridable !== true;
 }

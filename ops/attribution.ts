@@ -3,7 +3,7 @@ import { toNumbers } from '../src/files/tensor.ts';
 import type { CostateRule } from '../src/graph/costate.ts';
 import { type Dim, tensorType } from '../src/graph/type.ts';
 import type { Value } from '../src/graph/value.ts';
-import { type Atoms, atomsOf, type Blocks, type FormOptions } from './atoms.ts';
+import { type Atoms, atomsOf, type Blocks, boundsPart, type FormOptions } from './atoms.ts';
 import { attributionState, attributionUnion, denseAttribution } from './attribution-body.ts';
 import { attributionCostate } from './attribution-costate.ts';
 import { callForm, constructing, type Form, nth, typePart } from './define.ts';
@@ -137,7 +137,7 @@ function formOf(form: AttributionForm): Form {
     dense ? [letter] : Array.from({ length: blocks }, (_, index) => `${letter}${index}`);
   return {
     name: 'Attribution',
-    parts: [dense ? '' : `blocks${blocks}_at${bounds.slice(1).join('x')}`, mask, typePart(dtype)],
+    parts: [dense ? '' : `blocks${blocks}_${boundsPart(bounds)}`, mask, typePart(dtype)],
     inputs: [
       ['X', unknown(dtype, 2)],
       ...names('W').map((name) => [name, unknown(dtype, 2)] as const),

@@ -3,7 +3,7 @@ import type { CostateRule } from '../src/graph/costate.ts';
 import * as op from '../src/graph/op.ts';
 import { type TensorType, tensorType } from '../src/graph/type.ts';
 import type { Value } from '../src/graph/value.ts';
-import { type Atoms, atomsOf, type Blocks, type FormOptions } from './atoms.ts';
+import { type Atoms, atomsOf, type Blocks, boundsPart, type FormOptions } from './atoms.ts';
 import { blockState, unionOf } from './blocks.ts';
 import { callForm, type Form, typePart } from './define.ts';
 import { expectPositiveScalar } from './epsilon.ts';
@@ -98,7 +98,7 @@ function typesOf({ name, dtype, arrangement }: SolutionForm, { dims }: Atoms): r
 function formOf(form: SolutionForm): Form {
   const { name, dtype, mask, arrangement, kind, blocks } = form;
   const part = kind === 'blocked' ? `blocks${blocks}` : kind === 'dense' ? '' : kind;
-  const cuts = mask !== '' && kind === 'blocked' ? `at${form.bounds.slice(1, -1).join('x')}` : '';
+  const cuts = mask !== '' && kind === 'blocked' ? boundsPart(form.bounds) : '';
   return {
     name,
     parts: [arrangement === 'bank' ? 'bank' : '', part, cuts, mask, typePart(dtype)],
