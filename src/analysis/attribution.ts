@@ -16,6 +16,8 @@ export interface AttributionRequest {
   readonly epsilon?: number | 'input' | undefined;
   /** Atoms kept per row, the heaviest first. */
   readonly top: number | 'all';
+  /** Give the site's own input and value too. */
+  readonly withQuery?: boolean;
 }
 
 export interface AttributionGraph {
@@ -66,6 +68,7 @@ export function attributionGraph(given: Model, request: AttributionRequest): Att
     { name: result('weight'), value: merged((r) => r.weights) },
     { name: result('rest'), value: merged((r) => r.rest) },
     { name: result('epsilon'), value: epsilon },
+    ...(request.withQuery === true ? probes(site, x) : []),
   ];
   const built = makeModel({
     name: `attribution of ${site.name}`,
@@ -77,6 +80,13 @@ export function attributionGraph(given: Model, request: AttributionRequest): Att
     opsets: Object.fromEntries([...model.opsets].filter(([domain]) => domain !== '' && domain !== 'ai.onnx')),
   });
   return { site, model: built };
+}
+
+/** The site's own input, and its own value where the node itself gives f. */
+function probes({ node }: Site, x: Value): Output[] {
+  const [f] = node.outputs;
+  const given = f !== undefined && (node.opType === 'LogSumExp' || node.opType === 'Solution');
+  return [{ name: result('query'), value: x }, ...(given ? [{ name: result('value'), value: f }] : [])];
 }
 
 /** The operators' bodies stand at opset 21; an older model is raised to it. */
@@ -179,6 +189,10 @@ export interface AttributionResult {
   /** f without the atom minus f: never positive, -inf where no other atom is left. */
   readonly leaveOneOut: Tensor;
   readonly epsilon: number;
+  /** The site's own input [B, d], where it was asked for. */
+  readonly query?: Tensor;
+  /** f as the model's own node computes it, where it was asked for. */
+  readonly value?: Tensor;
 }
 
 /** @throws MISSING_OUTPUT when the outputs are not those of `attributionGraph`. */
@@ -190,6 +204,8 @@ export function attributionResult(outputs: ReadonlyMap<string, Tensor>): Attribu
   };
   const [f, weight, rest, entropy] = [take('f'), take('weight'), take('rest'), take('entropy')];
   const epsilon = toNumbers(take('epsilon'))[0] ?? Number.NaN;
+  const query = outputs.get(result('query'));
+  const value = outputs.get(result('value'));
   const effective = toNumbers(entropy).map(Math.exp);
   const left = leaveOneOut(toNumbers(f), toNumbers(weight), toNumbers(rest), epsilon);
   return {
@@ -201,6 +217,8 @@ export function attributionResult(outputs: ReadonlyMap<string, Tensor>): Attribu
     weight,
     leaveOneOut: fromNumbers('float64', weight.shape, left),
     epsilon,
+    ...(query === undefined ? {} : { query }),
+    ...(value === undefined ? {} : { value }),
   };
 }
 

@@ -8,6 +8,7 @@ import { exportModel } from './commands/export.ts';
 import { importWeights } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
 import { run } from './commands/run.ts';
+import { verify } from './commands/verify.ts';
 
 /** Every command, in the order `--help` lists them. */
 export const commands: readonly Command[] = [
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   importWeights,
   run,
   attribute,
+  verify,
   exportModel,
   doctor,
 ];

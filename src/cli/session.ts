@@ -1,55 +1,25 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { exportOnnx } from '../../exporters/onnx/export.ts';
-import { openFile } from '../files/node/file.ts';
 import type { Folder } from '../files/source.ts';
 import type { Model } from '../graph/graph.ts';
-import { resolveEmptyOptionals } from '../graph/passes/inline.ts';
-import { everyNode } from '../graph/passes/walk.ts';
-import { readModel } from '../onnx/read.ts';
 import { openSession } from '../runtime/node/open.ts';
 import type { ModelSource } from '../runtime/node/options.ts';
 import type { Session } from '../runtime/session.ts';
 import type { Arguments, Context } from './command.ts';
-import { openModel } from './model-files.ts';
 import { flag, text } from './options.ts';
 
 /** A session as the command line opens every one: in a child process, so that Ctrl-C, `--timeout` and crashes end it cleanly. */
 export async function openChild(source: ModelSource, args: Arguments, context: Context): Promise<Session> {
-  const safe = typeof source === 'string' ? await withoutEmptyOptionals(source) : { source, cleanUp: async () => {} };
-  try {
-    return await openSession(safe.source, {
-      home: 'child',
-      provider: args.ep === undefined ? 'auto' : text(args, 'ep'),
-      requireProvider: flag(args, 'require-ep'),
-      profile: true,
-      signal: context.signal,
-      timeoutMs: remaining(context),
-    });
-  } finally {
-    await safe.cleanUp();
-  }
-}
-
-/**
- * A file whose calls of model-local functions leave an optional input empty crashes ONNX Runtime: such a file is rewritten, with
- * those calls resolved, before a session sees it. All others are opened as they are.
- */
-async function withoutEmptyOptionals(path: string): Promise<{ source: string; cleanUp: () => Promise<void> }> {
-  const nothing = { source: path, cleanUp: async () => {} };
-  const file = await openFile(path);
-  const proto = await readModel(file, { keepFrom: 1024 }).finally(() => file.close?.());
-  if (proto.functions.length === 0) return nothing;
-  const { model, folder } = await openModel(path);
-  const calls = [model.graph, ...model.functions.map(({ body }) => body)].flatMap((graph) => [...everyNode(graph)]);
-  const unsafe = calls.some((node) => node.callee !== undefined && node.inputs.includes(undefined));
-  if (!unsafe) return nothing;
-  const temporary = await mkdtemp(join(tmpdir(), 'hopfcole-'));
-  const cleanUp = () => rm(temporary, { recursive: true, force: true });
-  const source = join(temporary, basename(path));
-  await exportOnnx(resolveEmptyOptionals(model), source, { folder, externalData: true });
-  return { source, cleanUp };
+  return openSession(source, {
+    home: 'child',
+    provider: args.ep === undefined ? 'auto' : text(args, 'ep'),
+    requireProvider: flag(args, 'require-ep'),
+    profile: true,
+    signal: context.signal,
+    timeoutMs: remaining(context),
+  });
 }
 
 /** A session over a graph that was made here: it goes through a file of its own, which weights are streamed to. */
@@ -77,7 +47,14 @@ export function remaining({ deadline }: Context): number | undefined {
 /** What `--json` says of the provider: asked for, chosen and why, and how many nodes ran where. */
 export function providerJson(session: Session): Record<string, unknown> {
   const { requested, name, device, why } = session.provider;
-  return { requested, name, ...(device === undefined ? {} : { device }), why, nodes: session.providers?.nodes ?? {} };
+  return {
+    requested,
+    name,
+    ...(device === undefined ? {} : { device }),
+    why,
+    nodes: session.providers?.nodes ?? {},
+    notes: session.notes,
+  };
 }
 
 /** The provider in one line for people. */
@@ -85,5 +62,6 @@ export function providerText(session: Session): string {
   const { name, device, why } = session.provider;
   const nodes = Object.entries(session.providers?.nodes ?? {}).map(([provider, count]) => `${count} on ${provider}`);
   const where = device === undefined ? name : `${name}, ${device}`;
-  return `provider ${where} (${why})${nodes.length === 0 ? '' : `; nodes: ${nodes.join(', ')}`}`;
+  const notes = session.notes.map((note) => `; ${note}`).join('');
+  return `provider ${where} (${why})${nodes.length === 0 ? '' : `; nodes: ${nodes.join(', ')}`}${notes}`;
 }
