@@ -17,9 +17,12 @@ export function chooseRows(data: DigitsFixture, answers: Answers): number[] {
   const isRight = (row: number) => data.labels[data.test[row] ?? 0] === decided(row);
   const right = rows.filter(isRight).sort((a, b) => spread(a) - spread(b));
   const wrong = rows.filter((row) => !isRight(row)).sort((a, b) => margin(answers, b) - margin(answers, a));
-  const at = (share: number) => right[Math.floor((right.length - 1) * share)];
+  const clear = right[Math.floor((right.length - 1) * 0.25)];
+  const shared = right
+    .slice(Math.floor((right.length - 1) * 0.8))
+    .find((row) => clear === undefined || decided(row) !== decided(clear));
   // The mistake it was surest of tells most.
-  return [at(0.25), at(0.8), wrong[0]].filter((row) => row !== undefined);
+  return [clear, shared, wrong[0]].filter((row) => row !== undefined);
 }
 
 function margin({ f }: Answers, row: number): number {
