@@ -1,8 +1,7 @@
 /**
  * LogSumExp, CoState, Solution and Attribution against PyTorch and ONNX Runtime's plain Softmax graph, float32, 2 threads: medians of
  * interleaved runs, ratios within them, and the growth of memory in a warm run.
- * From the repository, on Linux: `npx esbuild bench/operators.ts --bundle --platform=node --format=esm --packages=external
- * --outfile=node_modules/.cache/bench-operators.mjs && node node_modules/.cache/bench-operators.mjs [--rounds 7] [--size 256x262144x64]`.
+ * From the repository, on Linux: `npm run bench -- operators [--rounds 7] [--size 256x262144x64] [--only 'Solution|sdpa']`.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -133,6 +132,7 @@ async function ourSide(folder: string, data: Data): Promise<Contender[]> {
   };
   const contenders: Contender[] = [];
   for (const [name, [gives, ours, build]] of Object.entries(builds)) {
+    if (!only.test(name)) continue;
     const made = await session(folder, name, build, data);
     const run = async (): Promise<number> => {
       const start = performance.now();
@@ -176,7 +176,7 @@ async function compare([B, N, d]: readonly [number, number, number], rounds: num
     for (const name of ['X', 'W', 'b'] as const) writeFileSync(join(folder, `${name}.bin`), data[name]);
     const ours = await ourSide(folder, data);
     const torch = torchSide(folder, data);
-    const contenders = [...ours, ...torch.contenders];
+    const contenders = [...ours, ...torch.contenders].filter(({ name }) => only.test(name));
     for (const contender of contenders) await contender.run();
     const times = new Map(contenders.map(({ name }) => [name, [] as number[]]));
     for (let round = 0; round < rounds; round++)
@@ -220,6 +220,7 @@ function report(
   }
 }
 
+const only = new RegExp(option('only') ?? '.');
 const rounds = Number(option('rounds') ?? 7);
 const chosen = option('size')?.split('x').map(Number);
 for (const size of sizes)
