@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportOnnx } from '../../exporters/onnx/export.ts';
+import { removeTemporary, temporaryFolder } from '../files/node/temporary.ts';
 import type { Folder } from '../files/source.ts';
 import type { Model } from '../graph/graph.ts';
 import { openSession } from '../runtime/node/open.ts';
@@ -29,13 +28,13 @@ export async function openBuilt(
   args: Arguments,
   context: Context,
 ): Promise<Session> {
-  const temporary = await mkdtemp(join(tmpdir(), 'hopfcole-'));
+  const temporary = await temporaryFolder();
   try {
     const path = join(temporary, 'model.onnx');
     await exportOnnx(model, path, { folder, externalData: true });
     return await openChild(path, args, context);
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await removeTemporary(temporary);
   }
 }
 

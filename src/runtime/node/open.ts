@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { HopfcoleError } from '../../files/error.ts';
+import { removeTemporary, temporaryFolder } from '../../files/node/temporary.ts';
 import type { Session } from '../session.ts';
 import { childChannel } from './child-channel.ts';
 import { type ChosenProvider, chooseProvider } from './choose.ts';
@@ -39,7 +37,7 @@ async function openOn(
   { choice, adapter }: ChosenProvider,
 ): Promise<Session> {
   const profiled = options.profile === true || options.requireProvider === true;
-  const profileFolder = profiled ? await mkdtemp(join(tmpdir(), 'hopfcole-')) : undefined;
+  const profileFolder = profiled ? await temporaryFolder() : undefined;
   const { threads, keepWeightsOnce, optimization, dimensions, requireProvider } = options;
   const settings: KernelSettings = {
     choice,
@@ -52,7 +50,7 @@ async function openOn(
     verbose: home === 'child',
   };
   const onEnd = async () => {
-    if (profileFolder !== undefined) await rm(profileFolder, { recursive: true, force: true });
+    if (profileFolder !== undefined) await removeTemporary(profileFolder);
   };
   const environment = adapter?.environment ?? {};
   if (home === 'child') return RemoteSession.open(childChannel(environment), true, source, settings, options, onEnd);
