@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { HopfcoleError } from '../../files/error.ts';
+import { removeTemporary, temporaryFolder } from '../../files/node/temporary.ts';
 import { fromNumbers, toNumbers } from '../../files/tensor.ts';
 import { requireProvider } from '../profile.ts';
 import { field, numberField } from '../wire.ts';
@@ -14,7 +12,7 @@ export type ProbeResult = { readonly available: true } | { readonly available: f
 
 /** Runs y = x x on a provider in a child process, and looks that the node ran there and that the numbers are right. */
 export async function probe(provider: string, adapter?: GraphicsAdapter): Promise<ProbeResult> {
-  const profileFolder = await mkdtemp(join(tmpdir(), 'hopfcole-'));
+  const profileFolder = await temporaryFolder();
   const settings: KernelSettings = {
     choice: { requested: provider, name: provider, why: 'tried' },
     profileFolder,
@@ -28,7 +26,7 @@ export async function probe(provider: string, adapter?: GraphicsAdapter): Promis
       tinyModel(),
       settings,
       limits,
-      () => rm(profileFolder, { recursive: true, force: true }),
+      () => removeTemporary(profileFolder),
     );
     try {
       const { outputs } = await session.run({ x: fromNumbers('float32', [2, 2], [1, 2, 3, 4]) }, limits);
