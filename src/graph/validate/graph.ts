@@ -119,13 +119,16 @@ function checkDefault(input: ValueInfoProto, tensor: GraphProto['initializer'][n
 export function checkNodes(nodes: readonly NodeProto[], scope: Scope, context: Context): void {
   const { problems } = context;
   let later: ReadonlySet<string> | undefined;
+  let cyclic: boolean | undefined;
   const missing = (name: string, where: Where): void => {
     later ??= new Set(nodes.flatMap((node) => node.output));
     if (!later.has(name)) {
       const place = { ...where, tensor: name };
       problems.error('UNDEFINED_NAME', `nothing makes the value '${name}'`, place, suggestion(name, scope.all()));
-    } else if (isCyclic(nodes))
-      problems.error('CYCLIC_GRAPH', `the nodes depend on each other in a circle, through '${name}'`, where);
+      return;
+    }
+    cyclic ??= isCyclic(nodes);
+    if (cyclic) problems.error('CYCLIC_GRAPH', `the nodes depend on each other in a circle, through '${name}'`, where);
     else problems.error('UNSORTED_GRAPH', `'${name}' is used before the node that makes it`, where, 'Sort the nodes');
   };
   for (const [index, node] of nodes.entries()) {
