@@ -1,6 +1,7 @@
 /**
  * LogSumExp, CoState, Solution and Attribution against PyTorch and ONNX Runtime's plain Softmax graph, float32, 2 threads: medians of
- * interleaved runs, ratios within them, and the growth of memory in a warm run.
+ * interleaved runs, ratios within them, processor time (which other work on the machine disturbs less), and how far memory grows above that of the
+ * loaded session while it runs.
  * From the repository, on Linux: `npm run bench -- operators [--rounds 7] [--size 256x262144x64] [--only 'Solution|sdpa']`.
  */
 import { spawn } from 'node:child_process';
@@ -27,14 +28,20 @@ const sizes: readonly (readonly [number, number, number])[] = [
   [64, 1048576, 32],
 ];
 
+/** Milliseconds. */
+interface Timing {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
 interface Contender {
   readonly name: string;
   /** Which of f, p it gives. */
   readonly gives: 'f' | 'p' | 'fp' | 'attribution';
   readonly ours: boolean;
-  readonly run: () => Promise<number>;
-  /** Growth of memory in one warm run, in MB. */
-  readonly growth?: () => Promise<number>;
+  readonly run: () => Promise<Timing>;
+  /** How far memory grew above that before the first run, in MB, cold and warm together. */
+  readonly growth?: number;
 }
 
 function option(name: string): string | undefined {
@@ -134,17 +141,19 @@ async function ourSide(folder: string, data: Data): Promise<Contender[]> {
   for (const [name, [gives, ours, build]] of Object.entries(builds)) {
     if (!only.test(name)) continue;
     const made = await session(folder, name, build, data);
-    const run = async (): Promise<number> => {
+    const run = async (): Promise<Timing> => {
       const start = performance.now();
+      const before = process.cpuUsage();
       await made.run(feeds);
-      return performance.now() - start;
+      const { user, system } = process.cpuUsage(before);
+      return { wall: performance.now() - start, cpu: (user + system) / 1e3 };
     };
-    const growth = async (): Promise<number> => {
-      writeFileSync('/proc/self/clear_refs', '5');
-      const before = memory('VmRSS');
-      await made.run(feeds);
-      return memory('VmHWM') - before;
-    };
+    // Before anything has run, so that memory which ONNX Runtime's arena keeps from run to run counts too.
+    writeFileSync('/proc/self/clear_refs', '5');
+    const before = memory('VmRSS');
+    await run();
+    await run();
+    const growth = memory('VmHWM') - before;
     contenders.push({ name, gives, ours, run, growth });
   }
   return contenders;
@@ -158,10 +167,11 @@ function torchSide(folder: string, { B, N, d }: Data): { contenders: Contender[]
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const methods = ['f dense', 'f chunked', 'fp dense', 'fp autograd', 'fp chunked', 'p sdpa', 'p sdpa without b'];
   const contenders = methods.map((method): Contender => {
-    const run = async (): Promise<number> => {
+    const run = async (): Promise<Timing> => {
       child.stdin.write(`${method}\n`);
       const answer = await lines.next();
-      return Number(answer.value);
+      const [wall = Number.NaN, cpu = Number.NaN] = String(answer.value).split(' ').map(Number);
+      return { wall, cpu };
     };
     const [gives] = method.split(' ');
     return { name: `torch ${method}`, gives: gives === 'f' ? 'f' : gives === 'p' ? 'p' : 'fp', ours: false, run };
@@ -178,13 +188,11 @@ async function compare([B, N, d]: readonly [number, number, number], rounds: num
     const torch = torchSide(folder, data);
     const contenders = [...ours, ...torch.contenders].filter(({ name }) => only.test(name));
     for (const contender of contenders) await contender.run();
-    const times = new Map(contenders.map(({ name }) => [name, [] as number[]]));
+    const times = new Map(contenders.map(({ name }) => [name, [] as Timing[]]));
     for (let round = 0; round < rounds; round++)
       for (const { name, run } of contenders) times.get(name)?.push(await run());
-    const growths = new Map<string, number>();
-    for (const { name, growth } of ours) if (growth !== undefined) growths.set(name, await growth());
     torch.close();
-    report([B, N, d], contenders, times, growths);
+    report([B, N, d], contenders, times);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -193,8 +201,7 @@ async function compare([B, N, d]: readonly [number, number, number], rounds: num
 function report(
   [B, N, d]: readonly [number, number, number],
   contenders: readonly Contender[],
-  times: ReadonlyMap<string, readonly number[]>,
-  growths: ReadonlyMap<string, number>,
+  times: ReadonlyMap<string, readonly Timing[]>,
 ): void {
   console.log(`\nB=${B} N=${N} d=${d}`);
   // What gives f and p gives either; SDPA without b computes something less, and is listed only.
@@ -207,16 +214,19 @@ function report(
           (one.gives === gives || (gives === 'p' && one.gives === 'fp')),
       )
       .map(({ name }) => name);
-  for (const { name, gives, ours } of contenders) {
-    const mine = times.get(name) ?? [];
-    const rivals = ours ? rival(gives) : [];
-    const best = rivals.toSorted((a, b) => median(times.get(a) ?? []) - median(times.get(b) ?? []))[0];
-    const ratios = best === undefined ? [] : mine.map((time, round) => (times.get(best)?.[round] ?? Number.NaN) / time);
-    const against = best === undefined ? '' : `  ${median(ratios).toFixed(2)}x of ${best}`;
-    const growth = growths.has(name) ? `  +${growths.get(name)?.toFixed(1)} MB` : '';
-    console.log(
-      `  ${name.padEnd(24)} ${median(mine).toFixed(1).padStart(8)} ms (min ${Math.min(...mine).toFixed(1)})${growth}${against}`,
-    );
+  const walls = (name: string): number[] => (times.get(name) ?? []).map(({ wall }) => wall);
+  const cpus = (name: string): number[] => (times.get(name) ?? []).map(({ cpu }) => cpu);
+  for (const { name, gives, ours, growth } of contenders) {
+    const against = (of: (name: string) => number[], what: string): string => {
+      const best = (ours ? rival(gives) : []).toSorted((a, b) => median(of(a)) - median(of(b)))[0];
+      if (best === undefined) return '';
+      const ratios = of(name).map((time, round) => (of(best)[round] ?? Number.NaN) / time);
+      return `  ${median(ratios).toFixed(2)}x ${what} of ${best}`;
+    };
+    const mine = `${median(walls(name)).toFixed(1).padStart(8)} ms (min ${Math.min(...walls(name)).toFixed(1)})`;
+    const cpu = `${median(cpus(name)).toFixed(1).padStart(8)} ms cpu`;
+    const grown = growth === undefined ? '' : `  +${growth.toFixed(1)} MB`;
+    console.log(`  ${name.padEnd(24)} ${mine} ${cpu}${grown}${against(walls, 'time')}${against(cpus, 'cpu')}`);
   }
 }
 

@@ -73,7 +73,7 @@ export function atomsOf(x: Value, w: Blocks, b: Blocks, purpose: 'value' | 'cost
       arrangement === 'bank' ? 'Use the dense form' : 'Use the streamed form',
     );
   const size = checkedSize(options.blockSize ?? chosen.blockSize);
-  const bounds = boundsOf(count, size);
+  const bounds = evenBounds(count, size);
   return {
     form,
     arrangement,
@@ -114,7 +114,8 @@ function checkedSize(size: number): number {
   throw new HopfcoleError('BAD_FORM', `expected a block size of at least 1, got ${size}`, { argument: 'blockSize' });
 }
 
-function boundsOf(count: number, size: number): number[] {
+/** 0, size, 2 size ... count. */
+export function evenBounds(count: number, size: number): number[] {
   const bounds: number[] = [];
   for (let from = 0; from < count; from += size) bounds.push(from);
   return [...bounds, count];
@@ -124,7 +125,7 @@ function boundsOf(count: number, size: number): number[] {
 export function boundsPart(bounds: readonly number[]): string {
   const size = bounds[1] ?? 0;
   const count = bounds.at(-1) ?? 0;
-  const even = boundsOf(count, Math.max(size, 1)).every((bound, index) => bound === bounds[index]);
+  const even = evenBounds(count, Math.max(size, 1)).every((bound, index) => bound === bounds[index]);
   return even ? `by${size}of${count}` : `at${bounds.slice(1).join('x')}`;
 }
 

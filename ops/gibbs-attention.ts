@@ -56,8 +56,8 @@ export function gibbsAttentionReading(
   });
 }
 
-type Output = 'O' | 'weights' | 'H' | 'LSE';
-const all: readonly Output[] = ['O', 'weights', 'H', 'LSE'];
+export type Output = 'O' | 'weights' | 'H' | 'LSE';
+export const all: readonly Output[] = ['O', 'weights', 'H', 'LSE'];
 
 function call(
   q: Value,
@@ -179,7 +179,7 @@ function swapped(value: Value): Value {
   return op.transpose(value, { perm: [...axes.slice(0, -2), rank - 1, rank - 2] });
 }
 
-function ruleFor(outputs: readonly Output[]): CostateRule {
+export function ruleFor(outputs: readonly Output[]): CostateRule {
   return (node, cotangents, wanted) => {
     const [q, k, v, epsilon, mask] = node.inputs;
     if (q === undefined || k === undefined || v === undefined || epsilon === undefined) return [];

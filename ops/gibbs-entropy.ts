@@ -49,7 +49,7 @@ function form(dtype: FloatType, mask: MaskKind): Form {
 }
 
 /** dH/dz_j = -pi_j (a_j - E_pi a) / eps with a = z / eps; dH/deps = Var_pi(z) / eps^3, by homogeneity. */
-const costate: CostateRule = (node, [hBar], wanted) => {
+export const costate: CostateRule = (node, [hBar], wanted) => {
   const [z, epsilon, mask] = node.inputs;
   if (hBar === undefined || z === undefined || epsilon === undefined) return [];
   const dtype = floatTypeOf(z);

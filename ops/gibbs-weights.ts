@@ -52,7 +52,7 @@ export function logitInputs(dtype: FloatType, mask: MaskKind): readonly (readonl
 }
 
 /** d pi / d z = (diag pi - pi pi') / eps; with respect to epsilon by homogeneity. */
-const costate: CostateRule = (node, [piBar], wanted) => {
+export const costate: CostateRule = (node, [piBar], wanted) => {
   const [z, epsilon, mask] = node.inputs;
   const pi = node.outputs[0];
   if (piBar === undefined || z === undefined || epsilon === undefined || pi === undefined) return [];

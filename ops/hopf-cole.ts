@@ -121,7 +121,7 @@ function lowerOf(matrix: Value): Value {
 }
 
 /** With a metric, everything happens in x' = L^-1 x, y' = L^-1 y: gradient = L^-T gradient', foot = L foot'. */
-const costate: CostateRule = (node, cotangents, wanted) => {
+export const costate: CostateRule = (node, cotangents, wanted) => {
   const [x, y, g, epsilon, t, metric] = node.inputs;
   if (x === undefined || y === undefined || g === undefined || epsilon === undefined || t === undefined) return [];
   const dtype = floatTypeOf(x);

@@ -59,7 +59,7 @@ function form(dtype: FloatType): Form {
 }
 
 /** That of the atom that attains the minimum: of several, the first. */
-const costate: CostateRule = (node, [uBar], wanted) => {
+export const costate: CostateRule = (node, [uBar], wanted) => {
   const [x, y, g, t] = node.inputs;
   const index = node.outputs[1];
   if (uBar === undefined || x === undefined || y === undefined || g === undefined || t === undefined) return [];

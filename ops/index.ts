@@ -22,5 +22,6 @@ export { type HopfColeOptions, hopfCole, hopfColeReference } from './hopf-cole.t
 export { hopfLax, hopfLaxReference } from './hopf-lax.ts';
 export { logSumExp, logSumExpReference } from './log-sum-exp.ts';
 export { mergeSolutions, mergeSolutionsReference, type ShardRow } from './merge-solutions.ts';
+export { costateRuleOf } from './recall.ts';
 export type { SolutionOptions } from './solution.ts';
 export { type OperatorReading, operators, type Recognised, recognise } from './table.ts';

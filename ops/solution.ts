@@ -117,7 +117,7 @@ const docs: Record<SolutionName, string> = {
   Solution: 'F = epsilon log sum_j exp((W_j.x + b_j) / epsilon) and its gradient P.',
 };
 
-function ruleOf(form: SolutionForm): CostateRule {
+export function ruleOf(form: SolutionForm): CostateRule {
   return solutionCostate(form, (name, inputs) => {
     const [x, ...others] = inputs;
     const { w, b, epsilon, mask } = parted(form, others);

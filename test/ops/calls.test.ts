@@ -3,6 +3,7 @@ import {
   attribution,
   chooseForm,
   coState,
+  costateRuleOf,
   gibbsAttention,
   gibbsWeights,
   hopfCole,
@@ -136,6 +137,28 @@ describe('calls of the operators', () => {
     expect(chooseForm({ B: 'B', N: 'N', d: 64 }).form).toBe('streamed');
     for (const B of [0, 1, 64, 1024, 1e6])
       expect(chooseForm({ B, N: 1 << 20, d: 32 }).blockSize).toBeGreaterThanOrEqual(1024);
+  });
+
+  it('have a co-state rule when all that is left of them is name and overload', () => {
+    const [q, k, v] = ['q', 'k', 'v'].map((name) => input(name, 'float32', [2, 4, 3, 8])) as [Value, Value, Value];
+    const mask = input('mask', 'bool', ['B', 12]);
+    const calls = [
+      logSumExp(X, W, b, epsilon),
+      coState(X, [W, W], [b, b], epsilon, { mask }),
+      hopfCole(X, W, b, epsilon, epsilon)[0],
+      gibbsAttention(q, k, v, epsilon),
+      attribution(X, W, b, epsilon, constant(fromNumbers('int64', [], [2]))).f,
+    ];
+    for (const call of calls) {
+      const node = nodeOf(call);
+      const read: Node = { ...node, callee: undefined };
+      const seeds = node.outputs.map((output) => (output === call ? output : undefined));
+      const wanted = node.inputs.map(() => true);
+      const built = node.callee?.costate?.(node, seeds, wanted);
+      const recalled = costateRuleOf(read)?.(read, seeds, wanted);
+      expect(recalled?.map((value) => value?.type)).toEqual(built?.map((value) => value?.type));
+      expect(recalled?.[0]?.shape).toEqual(node.inputs[0]?.shape);
+    }
   });
 
   it('are recognised by name, with the place of epsilon', () => {
