@@ -1,4 +1,5 @@
 import { attribution } from '../../ops/attribution.ts';
+import { bodyOpset } from '../../ops/domain.ts';
 import { HopfcoleError } from '../files/error.ts';
 import { fromNumbers, type Tensor, toNumbers } from '../files/tensor.ts';
 import type { Model, Output } from '../graph/graph.ts';
@@ -8,6 +9,7 @@ import * as op from '../graph/op.ts';
 import { opsetOf, raiseOpset } from '../graph/passes/opset/raise.ts';
 import type { Value } from '../graph/value.ts';
 import { argumentsOf, blocksOf, type Site, sitesOf } from '../reading/sites.ts';
+import { buildOn } from './splice.ts';
 
 export interface AttributionRequest {
   /** Name of the site; default: the last exact one. */
@@ -47,10 +49,38 @@ export function attributionGraph(given: Model, request: AttributionRequest): Att
   const args = argumentsOf(site.node);
   const epsilon = epsilonOf(request.epsilon) ?? args.get('epsilon');
   if (epsilon === undefined) throw unsupported(site);
-  const { x, heads } = atomsOf(site, args);
+  const opset = opsetOf(model.opsets) ?? bodyOpset;
+  const made = buildOn(opset, (standIn) => attributed(site, args, epsilon, request, standIn));
+  const outputs: Output[] = [
+    ...Object.entries(made).map(([name, value]) => ({ name, value })),
+    { name: result('epsilon'), value: epsilon },
+    ...(request.withQuery === true ? probes(site, args) : []),
+  ];
+  const built = makeModel({
+    name: `attribution of ${site.name}`,
+    inputs: request.epsilon === 'input' ? [...model.graph.inputs, epsilon] : model.graph.inputs,
+    outputs,
+    opset,
+    ir: Math.max(10, model.irVersion),
+    functions: model.functions,
+    opsets: Object.fromEntries([...model.opsets].filter(([domain]) => domain !== '' && domain !== 'ai.onnx')),
+  });
+  return { site, model: built };
+}
+
+/** The Attribution calls, one per head, and their results side by side. */
+function attributed(
+  site: Site,
+  args: ReadonlyMap<string, Value>,
+  epsilon: Value,
+  request: AttributionRequest,
+  standIn: (value: Value) => Value,
+): Record<string, Value> {
+  const stood = new Map([...args].map(([name, value]) => [name, standIn(value)]));
+  const { x, heads } = atomsOf(site, stood);
   const k = constant(fromNumbers('int64', [], [request.top === 'all' ? Number.MAX_SAFE_INTEGER : request.top]));
-  const results = heads.map(({ w, b }) => attribution(x, w, b, epsilon, k));
-  const merged = (pick: (result: (typeof results)[number]) => Value): Value => {
+  const results = heads.map(({ w, b }) => attribution(x, w, b, standIn(epsilon), k));
+  const merged = (pick: (found: (typeof results)[number]) => Value): Value => {
     const values = results.map(pick);
     const [only] = values;
     if (!isBank(site) && only !== undefined) return only;
@@ -60,39 +90,31 @@ export function attributionGraph(given: Model, request: AttributionRequest): Att
       { axis: 1 },
     );
   };
-  const outputs: Output[] = [
-    { name: result('f'), value: merged((r) => r.f) },
-    { name: result('entropy'), value: merged((r) => r.entropy) },
-    { name: result('costate'), value: merged((r) => r.costate) },
-    { name: result('index'), value: merged((r) => r.indices) },
-    { name: result('weight'), value: merged((r) => r.weights) },
-    { name: result('rest'), value: merged((r) => r.rest) },
-    { name: result('epsilon'), value: epsilon },
-    ...(request.withQuery === true ? probes(site, x) : []),
-  ];
-  const built = makeModel({
-    name: `attribution of ${site.name}`,
-    inputs: request.epsilon === 'input' ? [...model.graph.inputs, epsilon] : model.graph.inputs,
-    outputs,
-    opset: opsetOf(model.opsets) ?? 21,
-    ir: Math.max(10, model.irVersion),
-    functions: model.functions,
-    opsets: Object.fromEntries([...model.opsets].filter(([domain]) => domain !== '' && domain !== 'ai.onnx')),
-  });
-  return { site, model: built };
+  return {
+    [result('f')]: merged((r) => r.f),
+    [result('entropy')]: merged((r) => r.entropy),
+    [result('costate')]: merged((r) => r.costate),
+    [result('index')]: merged((r) => r.indices),
+    [result('weight')]: merged((r) => r.weights),
+    [result('rest')]: merged((r) => r.rest),
+  };
 }
 
 /** The site's own input, and its own value where the node itself gives f. */
-function probes({ node }: Site, x: Value): Output[] {
+function probes({ node }: Site, args: ReadonlyMap<string, Value>): Output[] {
   const [f] = node.outputs;
+  const x = args.get('X') ?? args.get('Z');
   const given = f !== undefined && (node.opType === 'LogSumExp' || node.opType === 'Solution');
-  return [{ name: result('query'), value: x }, ...(given ? [{ name: result('value'), value: f }] : [])];
+  return [
+    ...(x === undefined ? [] : [{ name: result('query'), value: x }]),
+    ...(given ? [{ name: result('value'), value: f }] : []),
+  ];
 }
 
 /** The operators' bodies stand at opset 21; an older model is raised to it. */
 function atBodyOpset(model: Model): Model {
   const opset = opsetOf(model.opsets);
-  return opset !== undefined && opset < 21 ? raiseOpset(model, 21) : model;
+  return opset !== undefined && opset < bodyOpset ? raiseOpset(model, bodyOpset) : model;
 }
 
 /** The site of that name, or the last exact one. */
