@@ -3,7 +3,8 @@ import os
 import sys
 import time
 
-os.environ.setdefault("KMP_BLOCKTIME", "0")  # waiting threads must not take the cores from the other side
+for name, value in {"KMP_BLOCKTIME": "0", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}.items():
+    os.environ.setdefault(name, value)  # waiting threads must not take the cores from the other side
 import numpy as np
 import torch
 
