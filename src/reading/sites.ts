@@ -1,4 +1,5 @@
 import { domain } from '../../ops/domain.ts';
+import { recognise } from '../../ops/table.ts';
 import { toNumbers } from '../files/tensor.ts';
 import type { FunctionDefinition } from '../graph/function.ts';
 import type { Model } from '../graph/graph.ts';
@@ -66,7 +67,7 @@ function siteOf(node: Node, kind: SiteKind, position: number): Site {
     status: 'exact',
     epsilon,
     ...sizes,
-    hamiltonian: '|p|^2',
+    hamiltonian: recognise(node)?.operator.hamiltonian ?? '|p|^2',
     viscosity: kind === 'max' ? 0 : epsilon,
     where: `node '${node.name ?? ''}', ${node.domain}::${node.opType}`,
     node,
