@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DType } from '../files/dtype.ts';
 import { HopfcoleError } from '../files/error.ts';
 import { nearest } from '../files/nearest.ts';

@@ -1,0 +1,94 @@
+/**
+ * hopfcole without Node (`hopfcole/web`): everything that reads, builds, changes, checks and writes models in memory. It runs in browsers,
+ * workers and every JavaScript runtime, under a strict content security policy; `hopfcole` is the same and what needs files or ONNX Runtime.
+ */
+
+// What a model is in Hamilton-Jacobi terms, and which atoms decided.
+export {
+  type AttributionGraph,
+  type AttributionRequest,
+  type AttributionResult,
+  attributionGraph,
+  attributionResult,
+  epsilonInput,
+} from './analysis/attribution.ts';
+export type { Check } from './analysis/identities.ts';
+export { type Open, verifyModel, verifyReference } from './analysis/verify.ts';
+// Checkpoints: named tensors of .pt, .safetensors, sharded and .npz files. Nothing of them is ever executed.
+export { type Checkpoint, type CheckpointOptions, openCheckpoint } from './checkpoint/open.ts';
+export { type Format, recogniseFormat } from './checkpoint/recognise.ts';
+export type { StateOptions } from './checkpoint/state.ts';
+export { verifyCheckpoint } from './checkpoint/verify.ts';
+// Tensors: an element type, a shape and bytes in memory (Tensor) or in a file (StoredTensor).
+export { type DType, dtypes } from './files/dtype.ts';
+// Errors: every error is of this class, with a stable code, a place and how to mend it.
+export { HopfcoleError, type Where } from './files/error.ts';
+// Files of tensors. `readTensors` knows every format; the readers of one format bring no other along.
+export { readNpy } from './files/npy.ts';
+export { type Change, readNpz, writeNpy, writeNpz } from './files/npz.ts';
+export { readSafetensors, type Safetensors, writeSafetensors } from './files/safetensors.ts';
+// Where bytes come from and go to.
+export { type ByteSink, memorySink } from './files/sink.ts';
+export { type ByteRange, type ByteSource, type Folder, memorySource } from './files/source.ts';
+export {
+  type AnyTensor,
+  fromNumbers,
+  isStored,
+  load,
+  makeTensor,
+  type StoredTensor,
+  stringTensor,
+  type Tensor,
+  tensorOf,
+  toNumbers,
+  type View,
+  type ViewedDType,
+  viewOf,
+} from './files/tensor.ts';
+export { readTensors, type TensorFormat, tensorFormatOf, tensorFormats, writeTensors } from './files/tensors.ts';
+export { openUrl } from './files/url.ts';
+// Values, and the graph that outputs reach. `op` holds the operators of ai.onnx at opset 21; hopfcole/opset/N those of others.
+export { type Attr, type AttributeReference, attributeReference } from './graph/apply.ts';
+export type { Attribute, Attributes } from './graph/attribute.ts';
+export type { CostateRule } from './graph/costate.ts';
+export { call, defineFunction, type FunctionSpec } from './graph/define.ts';
+export type { FunctionDefinition } from './graph/function.ts';
+export type { Graph, Model, Output } from './graph/graph.ts';
+export { inModule } from './graph/label.ts';
+export type { Literal } from './graph/literal.ts';
+export { constant, input, parameter } from './graph/make.ts';
+export { defaultIr, defaultOpset, type ModelSpec, model } from './graph/model.ts';
+export * as op from './graph/op.ts';
+// Passes: a model in, a model out.
+export { removeDead } from './graph/passes/dead.ts';
+export { type FoldOptions, foldConstants } from './graph/passes/fold/fold.ts';
+export { type InlineOptions, inlineFunctions } from './graph/passes/inline.ts';
+export { lowerOpset } from './graph/passes/opset/lower.ts';
+export { raiseOpset } from './graph/passes/opset/raise.ts';
+export { type Place, type Replacement, rewriteModel, type Visit } from './graph/passes/rewrite.ts';
+export { type ShareOptions, shareCommon } from './graph/passes/share.ts';
+export { type Dim, describeType, type Shape, type TensorType, type ValueType } from './graph/type.ts';
+// Checks: what is wrong with a model, where, and how to mend it.
+export { assertValid, type Problem, validate } from './graph/validate/validate.ts';
+export type { KnownDims, Node, Source, Value } from './graph/value.ts';
+// Models as messages and back: what hopfcole does not change stays as it was, to the last field.
+export { fromProto } from './graph/wire/read.ts';
+export { toProto } from './graph/wire/write.ts';
+
+// Networks of Hamilton-Jacobi layers from a specification, fresh or with a checkpoint's weights.
+export type { Reading, Status } from './layers/reading.ts';
+export { parseSpec, type Spec, specJsonSchema } from './layers/spec.ts';
+export { buildNetwork, importNetwork, type Network } from './layers/weights.ts';
+export type { ModelInit, ModelProto } from './onnx/messages.ts';
+export { type ReadOptions, readModel } from './onnx/read.ts';
+export { encodeModel, writeModel } from './onnx/write.ts';
+export { type Site, type SiteKind, sitesOf } from './reading/sites.ts';
+// Reports: self-contained pages of HTML and SVG, made without a document.
+export { type Bar, barChart } from './report/bars.ts';
+export { type Histogram, histogram } from './report/histogram.ts';
+export { type LineChart, lineChart } from './report/lines.ts';
+export { html, type Markup, type Part } from './report/markup.ts';
+export { figure, type Page, page, type Section, table } from './report/page.ts';
+// A model that is ready to run; `openSession` of hopfcole opens one in Node.
+export type { NodePlacement, ProviderChoice, ProviderReport } from './runtime/provider.ts';
+export type { Feeds, RunOptions, RunResult, Session, TensorDescription } from './runtime/session.ts';
