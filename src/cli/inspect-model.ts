@@ -19,6 +19,9 @@ interface ToldProblem {
   readonly where: unknown;
 }
 
+/** Beyond this many, a file is not worth describing further. */
+const mostProblems = 100;
+
 /** Describes what can be described of an ONNX file, and lists what is wrong as problems. Tensors are not read. */
 export async function inspectModel(path: string, source: ByteSource): Promise<Outcome> {
   const proto = await readModel(source, { keepFrom: 1024 });
@@ -83,6 +86,7 @@ interface ParameterLine {
 function parametersOf(proto: ModelProto, problems: ToldProblem[]): ParameterLine[] {
   const found: ParameterLine[] = [];
   for (const tensor of proto.graph?.initializer ?? []) {
+    if (problems.length >= mostProblems) break;
     try {
       found.push(parameterOf(tensor));
     } catch (error) {

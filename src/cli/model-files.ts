@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { exportOnnx, type OnnxTarget } from '../../exporters/onnx/export.ts';
+import { domain } from '../../ops/domain.ts';
 import { HopfcoleError } from '../files/error.ts';
 import { openFile } from '../files/node/file.ts';
 import { fileFolder } from '../files/node/folder.ts';
@@ -9,6 +10,7 @@ import { describeType } from '../graph/type.ts';
 import { fromProto } from '../graph/wire/read.ts';
 import type { ModelProto } from '../onnx/messages.ts';
 import { readModel } from '../onnx/read.ts';
+import { assertEpsilons } from '../reading/epsilon.ts';
 import type { Arguments } from './command.ts';
 import { flag, optionalNumber } from './options.ts';
 
@@ -28,9 +30,25 @@ export async function openModel(path: string): Promise<OpenedModel> {
   const folder = fileFolder(dirname(path));
   const proto = await readModel(source, { keepFrom });
   try {
-    return { proto, model: await fromProto(proto, folder), folder };
+    const model = await fromProto(proto, folder);
+    assertEpsilons(model);
+    return { proto, model, folder };
   } catch (error) {
     throw error instanceof HopfcoleError ? error.at({ file: path }) : error;
+  }
+}
+
+/** @throws BAD_EPSILON for a file whose temperatures no operator of ours can take: a runtime would answer with NaN. */
+export async function assertTemperatures(path: string): Promise<void> {
+  const source = await openFile(path);
+  try {
+    const proto = await readModel(source, { keepFrom: 1024 });
+    const ours = proto.functions.some((definition) => definition.domain === domain);
+    if (ours) assertEpsilons(await fromProto(proto, fileFolder(dirname(path))));
+  } catch (error) {
+    throw error instanceof HopfcoleError ? error.at({ file: path }) : error;
+  } finally {
+    await source.close?.();
   }
 }
 

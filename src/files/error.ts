@@ -19,7 +19,7 @@ export class HopfcoleError extends Error {
   readonly hint: string;
 
   constructor(code: string, message: string, where: Where = {}, hint = '', options?: ErrorOptions) {
-    super(message, options);
+    super(clipped(message, longestMessage), options);
     this.name = 'HopfcoleError';
     this.code = code;
     this.where = where;
@@ -38,19 +38,36 @@ export class HopfcoleError extends Error {
     const place = describeWhere(this.where);
     const hint = this.hint === '' ? '' : ` ${sentence(this.hint)}`;
     const what = place === '' ? this.message : `${this.message} (${place})`;
-    return `${sentence(what)}${hint}`.replace(/\s*[\r\n]+\s*/g, ' ');
+    return printable(`${sentence(what)}${hint}`.replace(/\s*[\r\n]+\s*/g, ' '));
   }
+}
+
+/** Names come from files and may be of any length: an error stays readable. */
+const longestMessage = 1000;
+const longestName = 300;
+
+function clipped(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest)}...`;
+}
+
+/** Control characters (a terminal would obey them) as escapes. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** A place as text: `model.onnx, node 'gemm_0', operator Gemm`. */
 export function describeWhere(where: Where): string {
   const parts: string[] = [];
   if (where.file !== undefined) parts.push(where.file);
-  if (where.node !== undefined) parts.push(`node '${where.node}'`);
-  if (where.operator !== undefined) parts.push(`operator ${where.operator}`);
-  if (where.argument !== undefined) parts.push(`argument '${where.argument}'`);
-  if (where.tensor !== undefined) parts.push(`tensor '${where.tensor}'`);
-  if (where.at !== undefined) parts.push(typeof where.at === 'number' ? `byte ${where.at}` : where.at);
+  if (where.node !== undefined) parts.push(`node '${clipped(where.node, longestName)}'`);
+  if (where.operator !== undefined) parts.push(`operator ${clipped(where.operator, longestName)}`);
+  if (where.argument !== undefined) parts.push(`argument '${clipped(where.argument, longestName)}'`);
+  if (where.tensor !== undefined) parts.push(`tensor '${clipped(where.tensor, longestName)}'`);
+  if (where.at !== undefined)
+    parts.push(typeof where.at === 'number' ? `byte ${where.at}` : clipped(where.at, longestName));
   return parts.join(', ');
 }
 

@@ -1,5 +1,5 @@
 import { HopfcoleError } from '../../files/error.ts';
-import { toNumbers } from '../../files/tensor.ts';
+import { type Tensor, toNumbers } from '../../files/tensor.ts';
 import type { Command, Outcome } from '../command.ts';
 import { optionalNumber, optionalText, outputOption, providerOptions, text } from '../options.ts';
 import { table, toJson } from '../output.ts';
@@ -13,10 +13,15 @@ export const attribute: Command = {
   positionals: { model: { describe: 'an .onnx file' } },
   options: {
     input: { type: 'string', describe: 'inputs of the model, as for run', requiresArg: true },
-    output: { ...outputOption, describe: 'file to write: .npz, .safetensors or .json' },
+    output: { ...outputOption, describe: 'file to write: .npz, .safetensors, .json, or .html for a page' },
     site: { type: 'string', describe: 'the site (default: the last exact one; inspect lists them)', requiresArg: true },
     epsilon: { type: 'number', describe: 'another temperature at the same weights', requiresArg: true },
     top: { type: 'string', default: '10', describe: 'atoms kept per row: a number, or all', requiresArg: true },
+    atoms: {
+      type: 'string',
+      describe: 'labels (.csv) or pictures (.npz) of the atoms, for the page',
+      requiresArg: true,
+    },
     method: { type: 'string', choices: methods, default: 'gibbs', describe: 'method', requiresArg: true },
     ...providerOptions,
   },
@@ -29,13 +34,23 @@ export const attribute: Command = {
     const { openBuilt, providerJson, providerText } = await import('../session.ts');
     const { readInputs, tensorFormat, writeOutputs } = await import('../tensor-files.ts');
     const asJson = output?.toLowerCase().endsWith('.json') === true;
-    if (output !== undefined && !asJson) tensorFormat(output);
+    const asPage = output?.toLowerCase().endsWith('.html') === true;
+    if (output !== undefined && !asJson && !asPage) tensorFormat(output);
     const { model, folder } = await openModel(path);
     const epsilon = optionalNumber(args, 'epsilon', { above: 0, max: Number.MAX_VALUE });
-    const graph = attributionGraph(model, { site: optionalText(args, 'site'), epsilon, top: topOf(args.top) });
+    const graph = attributionGraph(model, {
+      site: optionalText(args, 'site'),
+      epsilon,
+      top: topOf(args.top),
+      withQuery: asPage,
+    });
+    const named = optionalText(args, 'atoms');
+    const names =
+      named === undefined ? undefined : await (await import('../atom-names.ts')).readAtomNames(named, graph.site);
     const session = await openBuilt(graph.model, folder, args, context);
     try {
       const feeds = await readInputs(text(args, 'input'), session.inputs);
+      assertQueries(feeds);
       const run = await session.run(feeds, { signal: context.signal });
       const result = attributionResult(run.outputs);
       const json = {
@@ -54,7 +69,14 @@ export const attribute: Command = {
       };
       if (output !== undefined && asJson)
         await (await import('../text-files.ts')).writeText(output, `${toJson(json)}\n`);
-      if (output !== undefined && !asJson)
+      if (output !== undefined && asPage) {
+        const { attributionPage } = await import('../attribution-page.ts');
+        const { writeText } = await import('../text-files.ts');
+        const provider = session.provider.name;
+        const input = text(args, 'input');
+        await writeText(output, attributionPage({ model: path, input, provider, site: graph.site, result, names }));
+      }
+      if (output !== undefined && !asJson && !asPage)
         await writeOutputs(
           output,
           new Map([
@@ -85,6 +107,17 @@ export const attribute: Command = {
     }
   },
 };
+
+/** ONNX Runtime's TopK divides by the number of rows. */
+function assertQueries(feeds: ReadonlyMap<string, Tensor>): void {
+  for (const [name, { shape }] of feeds)
+    if (shape.includes(0))
+      throw new HopfcoleError(
+        'SHAPE_MISMATCH',
+        `expected at least one query to attribute, got shape [${shape.join(', ')}]`,
+        { argument: '--input', tensor: name },
+      );
+}
 
 function topOf(value: unknown): number | 'all' {
   if (value === 'all') return 'all';

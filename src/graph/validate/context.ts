@@ -64,7 +64,7 @@ export function readOpsets(
     const number = Number(version ?? 0);
     const before = opsets.get(key);
     const name = key === '' ? 'ai.onnx' : key;
-    if (!Number.isSafeInteger(number) || number < 1)
+    if (!Number.isInteger(number) || number < 1 || number >= 2 ** 31)
       problems.error(
         'BAD_OPSET',
         `expected an opset version of 1 or more for domain ${name}, got ${version ?? 'none'}`,

@@ -92,9 +92,13 @@ function checkImports(
   }
 }
 
+/** The onnx package's checker draws the line here too. */
+const deepestCall = 100;
+
 /** Calls in a circle, and how large the model is once all functions are inlined: counted, not built. */
 export function checkCalls(model: ModelProto, functions: ReadonlyMap<string, FunctionProto>, problems: Problems): void {
   const sizes = new Map<FunctionProto, number>();
+  const depths = new Map<FunctionProto, number>();
   for (const start of [...functions.values()]) {
     if (sizes.has(start)) continue;
     const open = new Set<FunctionProto>([start]);
@@ -103,10 +107,14 @@ export function checkCalls(model: ModelProto, functions: ReadonlyMap<string, Fun
       const next = top.nodes.next();
       if (next.done === true) {
         sizes.set(top.definition, top.size);
+        depths.set(top.definition, top.depth);
         open.delete(top.definition);
         stack.pop();
         const caller = stack.at(-1);
-        if (caller !== undefined) caller.size += top.size;
+        if (caller !== undefined) {
+          caller.size += top.size;
+          caller.depth = Math.max(caller.depth, top.depth + 1);
+        }
         continue;
       }
       const callee = calleeOf(next.value, functions);
@@ -121,14 +129,24 @@ export function checkCalls(model: ModelProto, functions: ReadonlyMap<string, Fun
         return;
       } else {
         const size = sizes.get(callee);
-        if (size !== undefined) top.size += size;
-        else {
+        if (size !== undefined) {
+          top.size += size;
+          top.depth = Math.max(top.depth, (depths.get(callee) ?? 0) + 1);
+        } else {
           open.add(callee);
           stack.push(frame(callee));
         }
       }
     }
   }
+  const [deepest] = [...depths].sort(([, a], [, b]) => b - a);
+  if (deepest !== undefined && deepest[1] > deepestCall)
+    problems.error(
+      'TOO_DEEP',
+      `calls of function ${deepest[0].name ?? ''} go ${deepest[1]} functions deep, more than ${deepestCall}`,
+      { operator: `${deepest[0].domain ?? ''}::${deepest[0].name ?? ''}` },
+      'Inline some of them',
+    );
   let total = 0;
   for (const node of everyNode(model.graph?.node ?? [])) {
     const callee = calleeOf(node, functions);
@@ -145,10 +163,12 @@ interface Frame {
   readonly definition: FunctionProto;
   readonly nodes: Generator<NodeProto>;
   size: number;
+  /** Functions inside one another, this one included. */
+  depth: number;
 }
 
 function frame(definition: FunctionProto): Frame {
-  return { definition, nodes: everyNode(definition.node), size: 0 };
+  return { definition, nodes: everyNode(definition.node), size: 0, depth: 1 };
 }
 
 function* everyNode(nodes: readonly NodeProto[]): Generator<NodeProto> {

@@ -7,9 +7,10 @@ import type { Problems } from './problem.ts';
 
 /** Element type, shape and amount of data of a tensor. External files are looked for by the reader, not here. */
 export function checkTensor(proto: TensorProto, problems: Problems, where: Where): void {
+  if (problems.full) return;
   try {
     const header = tensorHeader(proto);
-    if (isExternal(proto)) checkLocation(proto);
+    if (isExternal(proto)) checkLocation(proto, header.name);
     else if (elisionsOf(proto).length === 0) inlineTensor(proto);
     else {
       const range = rawRange(proto);
@@ -21,7 +22,12 @@ export function checkTensor(proto: TensorProto, problems: Problems, where: Where
   }
 }
 
-function checkLocation(proto: TensorProto): void {
+function checkLocation(proto: TensorProto, name: string): void {
+  if ((proto.rawData?.length ?? 0) > 0 || rawRange(proto) !== undefined)
+    throw new HopfcoleError(
+      'BAD_EXTERNAL_DATA',
+      `the data of '${name}' are said to be in a file, and stand in the model too`,
+    );
   const entries = new Map((proto.externalData ?? []).map(({ key, value }) => [key ?? '', value ?? '']));
   const location = entries.get('location') ?? '';
   if (location === '')
