@@ -26,6 +26,23 @@ export function greyPixels(picture: Picture): Markup {
   });
 }
 
+/** A picture of at most `side` cells a side: each is the mean of a block of the finite values it covers. */
+export function pooled(picture: Picture, side: number): Picture {
+  const { width, height, values } = picture;
+  const step = Math.max(1, Math.ceil(Math.max(width, height) / side));
+  if (step === 1) return picture;
+  const [across, down] = [Math.ceil(width / step), Math.ceil(height / step)];
+  const [sums, counts] = [new Float64Array(across * down), new Float64Array(across * down)];
+  for (let at = 0; at < width * height; at += 1) {
+    const value = values[at] ?? Number.NaN;
+    if (!Number.isFinite(value)) continue;
+    const cell = Math.floor(at / width / step) * across + Math.floor((at % width) / step);
+    sums[cell] = (sums[cell] ?? 0) + value;
+    counts[cell] = (counts[cell] ?? 0) + 1;
+  }
+  return { ...picture, width: across, height: down, values: sums.map((sum, at) => sum / (counts[at] ?? 0)) };
+}
+
 /** The colour of -1 (blue) .. 0 (white) .. 1 (orange): ends that people with any colour vision tell apart. */
 export function divergingColour(share: number): string {
   const end = share < 0 ? [16, 82, 153] : [190, 84, 5];

@@ -76,6 +76,13 @@ sub,sup{line-height:0}
 .meter span{display:block;height:100%;border-radius:3px}
 .meter.weight span{background:var(--blue)}.meter.loss span{background:var(--orange)}
 .tile .meter{margin-bottom:5px}
+.ranks{max-width:860px}
+.ranks th[scope=row]{font-weight:500;font-size:.9rem;color:var(--ink);overflow-wrap:anywhere;min-width:7em}
+.ranks td,.ranks th{padding-right:1rem;white-space:nowrap;vertical-align:middle}
+.ranks th[scope=row]{white-space:normal}
+.ranks .long{width:26%;padding-right:1.4rem}
+.ranks .meter{height:8px;margin:0}
+.case-head .note{font-size:.85rem;color:var(--soft)}
 .heat-key{display:grid;grid-template-columns:auto 1fr auto;gap:8px;align-items:center;font-size:.78rem;color:var(--soft);margin-top:8px}
 .heat-key svg{height:8px}
 .ideas{display:grid;grid-template-columns:repeat(2,1fr);gap:22px 40px;margin-top:18px}
