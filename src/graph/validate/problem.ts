@@ -39,14 +39,13 @@ export class Problems {
 
   /** Whether looking further would add nothing that is kept. */
   get full(): boolean {
-    return this.found.length >= most;
+    return this.found.length >= most || this.errors >= 10 * most;
   }
 
   private add(problem: Problem): void {
     const key = `${problem.code} ${problem.message} ${describeWhere(problem.where)}`;
-    if (this.told.has(key)) return;
     if (problem.severity === 'error') this.errors++;
-    if (this.full) return;
+    if (this.told.has(key) || this.full) return;
     this.told.add(key);
     this.found.push(problem);
   }
