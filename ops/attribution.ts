@@ -80,6 +80,9 @@ export function attribution(
   });
 }
 
+/** Indices travel with the states as numbers: float32 holds integers up to here. */
+const largestIndex = 2 ** 24;
+
 function expectKnownForm({ form, arrangement, bounds, dims }: Atoms, mask: Value | undefined): void {
   if (form === 'streamed' || arrangement === 'bank' || bounds.some(Number.isNaN))
     throw new HopfcoleError(
@@ -89,6 +92,13 @@ function expectKnownForm({ form, arrangement, bounds, dims }: Atoms, mask: Value
       arrangement === 'bank' ? 'Call it once per head' : 'Give the blocks as a list, or merge shards by MergeSolutions',
     );
   const count = form === 'blocked' ? bounds.at(-1) : dims.of('N');
+  if (form === 'blocked' && typeof count === 'number' && count > largestIndex)
+    throw new HopfcoleError(
+      'BAD_FORM',
+      `Attribution in blocks counts up to ${largestIndex} atoms, got ${count}`,
+      { argument: 'W' },
+      'Attribute shards of them and merge by MergeSolutions',
+    );
   expectMask(mask, [dims.of('B'), count], form === 'blocked');
 }
 
@@ -171,9 +181,9 @@ function body({ dtype, bounds, blocks }: AttributionForm, [x, ...others]: readon
     const from = bounds[index] ?? 0;
     const to = bounds[index + 1] ?? from;
     const columns = mask === undefined ? undefined : maskColumns(mask, from, to);
-    return attributionState(wide, block, b[index] ?? bias, columns, eps, k, bounds.at(-1) ?? 0, work);
+    return attributionState(wide, block, b[index] ?? bias, columns, eps, k, [from, bounds.at(-1) ?? 0], work);
   });
-  return lowered(attributionUnion(states, bounds, eps, k, work));
+  return lowered(attributionUnion(states, bounds.at(-1) ?? 0, eps, k, work));
 }
 
 function ruleOf({ blocks }: AttributionForm): CostateRule {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { gibbsAttention, gibbsAttentionReading, gibbsWeights, logSumExp, solution } from '../../ops/index.ts';
+import { coState, gibbsAttention, gibbsAttentionReading, gibbsWeights, logSumExp, solution } from '../../ops/index.ts';
 import { fromNumbers } from '../../src/files/tensor.ts';
 import { parameter } from '../../src/graph/make.ts';
 import type { Value } from '../../src/graph/value.ts';
@@ -105,9 +105,12 @@ describe.skipIf(!hasPython)('what the operators rely on in ONNX Runtime', () => 
         outputs: (v) => ({
           chosen: logSumExp(is(v.X), w, b, is(v.epsilon)),
           dense: logSumExp(is(v.X), w, b, is(v.epsilon), { form: 'dense' }),
+          P: coState(is(v.X), w, b, is(v.epsilon)),
+          denseP: coState(is(v.X), w, b, is(v.epsilon), { form: 'dense' }),
         }),
       } as Case,
     ]);
     expect(worst(got?.chosen ?? [], got?.dense ?? [], 10)).toBeLessThan(1e-6);
+    expect(worst(got?.P ?? [], got?.denseP ?? [], 10)).toBeLessThan(1e-6);
   });
 });

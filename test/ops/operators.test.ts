@@ -467,6 +467,8 @@ describe.skipIf(!hasPython)('Attribution and MergeSolutions', () => {
           trial(dtype, size, 50, 0.8, false),
           ...(dtype === 'float16' ? [] : [trial(dtype, size, 2, 0.8, true)]),
           trial(dtype, size, 2, 0.8, false, 1),
+          // More blocks than are merged at a time.
+          ...(size === 3 ? [trial(dtype, 1, 3, 0.8, false, 40)] : []),
         ]),
       ),
     );
