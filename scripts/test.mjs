@@ -1,6 +1,6 @@
 // `npm test`: build, formatting and lint, types, dead code, then every test; the last line says how many passed.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 
 const report = '.cache/vitest.json';
 const steps = [
@@ -9,6 +9,25 @@ const steps = [
   ['types', 'npx', ['tsc', '--noEmit']],
   ['dead code', 'npx', ['knip']],
 ];
+
+// What tests need beyond npm; without it they are skipped, with CI=true its absence is an error of theirs.
+const components = [
+  [
+    'the Python reference environment',
+    existsSync(process.env.HOPFCOLE_PYTHON ?? '.venv/bin/python'),
+    'scripts/python-env',
+  ],
+  ['Chromium', existsSync('/usr/bin/chromium'), 'apt-get install chromium'],
+  ['the Vulkan loader', hasVulkan(), 'apt-get install libvulkan1 chromium'],
+];
+
+function hasVulkan() {
+  if (process.platform !== 'linux') return true;
+  return /libvulkan\.so\.1/.test(spawnSync('ldconfig', ['-p'], { encoding: 'utf8' }).stdout ?? '');
+}
+
+for (const [what, there, install] of components)
+  if (!there) console.log(`${what} is not here: tests that need it are skipped (${install} installs it)`);
 
 function run(command, args) {
   return spawnSync(command, args, { stdio: 'inherit' }).status ?? 1;
