@@ -54,7 +54,7 @@ export type { CostateRule } from './graph/costate.ts';
 export { call, defineFunction, type FunctionSpec } from './graph/define.ts';
 export type { FunctionDefinition } from './graph/function.ts';
 export type { Graph, Model, Output } from './graph/graph.ts';
-export { inModule } from './graph/label.ts';
+export { inModule, moduleKey } from './graph/label.ts';
 export type { Literal } from './graph/literal.ts';
 export { constant, input, parameter } from './graph/make.ts';
 export { defaultIr, defaultOpset, type ModelSpec, model } from './graph/model.ts';
@@ -78,10 +78,11 @@ export { toProto } from './graph/wire/write.ts';
 // Networks of Hamilton-Jacobi layers from a specification, fresh or with a checkpoint's weights.
 export type { Reading, Status } from './layers/reading.ts';
 export { parseSpec, type Spec, specJsonSchema } from './layers/spec.ts';
-export { buildNetwork, importNetwork, type Network } from './layers/weights.ts';
+export { buildNetwork, importNetwork, type Network, readingKey } from './layers/weights.ts';
 export type { ModelInit, ModelProto } from './onnx/messages.ts';
 export { type ReadOptions, readModel } from './onnx/read.ts';
 export { encodeModel, writeModel } from './onnx/write.ts';
+export { sitesKey, withReading } from './reading/metadata.ts';
 export { type Site, type SiteKind, sitesOf } from './reading/sites.ts';
 // Reports: self-contained pages of HTML and SVG, made without a document.
 export { type Bar, barChart } from './report/bars.ts';

@@ -1,3 +1,9 @@
+/**
+ * A walker over the fields of a protobuf message where they lie, beside the decoder of src/onnx, for what that is not made for:
+ * `widen.ts` and `boundary.ts` change single fields and leave every other byte as it was (a decoded message that is encoded again has
+ * its unknown fields moved); a header is read at once, without waiting and without an object per node, in the memory of one
+ * window; and a session's worker or child starts without the generated codecs, which take longer to load than a header to read.
+ */
 import { HopfcoleError } from '../files/error.ts';
 
 /** Bytes that can be read at any offset at once, without waiting: memory, or a file that a session's process has open. */

@@ -1,9 +1,9 @@
 import { dtypeOfCode } from '../../files/dtype.ts';
 import type { Where } from '../../files/error.ts';
+import { suggestion } from '../../files/nearest.ts';
 import type { AttributeProto, NodeProto } from '../../onnx/messages.ts';
 import type { Schema } from '../schema.ts';
 import type { Context } from './context.ts';
-import { suggestion } from './nearest.ts';
 import { checkSparseTensor, checkTensor } from './tensor.ts';
 
 type Kind = (typeof kinds)[number][0];

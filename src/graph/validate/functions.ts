@@ -1,11 +1,11 @@
 import type { Where } from '../../files/error.ts';
+import { suggestion } from '../../files/nearest.ts';
 import type { FunctionProto, ModelProto, NodeProto } from '../../onnx/messages.ts';
 import { functionKey } from '../passes/calls.ts';
 import { inlineLimit } from '../passes/inline.ts';
 import { canonicalDomain, schemaOf } from '../schema.ts';
 import { type Context, calleeOf, readOpsets, Scope } from './context.ts';
 import { checkNodes } from './graph.ts';
-import { suggestion } from './nearest.ts';
 import { subgraphsOfNode } from './order.ts';
 import type { Problems } from './problem.ts';
 

@@ -1,10 +1,10 @@
 import type { Where } from '../../files/error.ts';
+import { suggestion } from '../../files/nearest.ts';
 import type { GraphProto, NodeProto, ValueInfoProto } from '../../onnx/messages.ts';
 import { tensorHeader } from '../../onnx/tensor.ts';
 import { describeType } from '../type.ts';
 import { typeFromProto } from '../wire/types.ts';
 import { type Context, Scope, whereOf } from './context.ts';
-import { suggestion } from './nearest.ts';
 import { checkNode } from './node.ts';
 import { isCyclic, subgraphsOfNode } from './order.ts';
 import { checkSparseTensor, checkTensor } from './tensor.ts';
@@ -128,8 +128,8 @@ export function checkNodes(nodes: readonly NodeProto[], scope: Scope, context: C
       return;
     }
     cyclic ??= isCyclic(nodes);
-    if (cyclic) problems.error('CYCLIC_GRAPH', `the nodes depend on each other in a circle, through '${name}'`, where);
-    else problems.error('UNSORTED_GRAPH', `'${name}' is used before the node that makes it`, where, 'Sort the nodes');
+    if (cyclic) problems.error('GRAPH_CYCLE', `the nodes depend on each other in a circle, through '${name}'`, where);
+    else problems.error('UNSORTED_NODES', `'${name}' is used before the node that makes it`, where, 'Sort the nodes');
   };
   for (const [index, node] of nodes.entries()) {
     if (problems.full) return;

@@ -1,4 +1,5 @@
 import type { Where } from '../../files/error.ts';
+import { suggestion } from '../../files/nearest.ts';
 import type { FunctionProto, GraphProto, NodeProto } from '../../onnx/messages.ts';
 import { parameterAt } from '../check.ts';
 import {
@@ -12,7 +13,6 @@ import {
 } from '../schema.ts';
 import { checkAttributes } from './attribute.ts';
 import { type Context, calleeOf } from './context.ts';
-import { suggestion } from './nearest.ts';
 
 /** A node in itself: operator, arity, attributes and how many inputs and outputs its subgraphs have. Names are the graph's matter. */
 export function checkNode(node: NodeProto, context: Context, where: Where): void {
