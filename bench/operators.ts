@@ -186,6 +186,7 @@ async function compare([B, N, d]: readonly [number, number, number], rounds: num
     for (const name of ['X', 'W', 'b'] as const) writeFileSync(join(folder, `${name}.bin`), data[name]);
     const ours = await ourSide(folder, data);
     const torch = torchSide(folder, data);
+    // Both sides warm up before anything is timed.
     const contenders = [...ours, ...torch.contenders].filter(({ name }) => only.test(name));
     for (const contender of contenders) await contender.run();
     const times = new Map(contenders.map(({ name }) => [name, [] as Timing[]]));

@@ -6,7 +6,7 @@ import { parameter } from '../src/graph/make.ts';
 import * as op from '../src/graph/op.ts';
 import type { Dim } from '../src/graph/type.ts';
 import type { Value } from '../src/graph/value.ts';
-import { type AtomForm, chooseForm } from './choose-form.ts';
+import { type AtomForm, chooseForm, type Sizes } from './choose-form.ts';
 import type { Arrangement } from './logits.ts';
 import { ints } from './precision.ts';
 import { Dimensions, expectAtoms } from './shapes.ts';
@@ -37,7 +37,7 @@ export interface Atoms {
 }
 
 /** Looks at shapes, chooses the form and cuts parameters into blocks that are views of their bytes. */
-export function atomsOf(x: Value, w: Blocks, b: Blocks, purpose: 'value' | 'costate', options: FormOptions): Atoms {
+export function atomsOf(x: Value, w: Blocks, b: Blocks, purpose: Sizes['purpose'], options: FormOptions): Atoms {
   const dims = new Dimensions();
   dims.fit('X', x, 'B', 'd');
   if (!isValue(w) || !isValue(b)) return givenBlocks(w, b, dims, options);
@@ -61,7 +61,7 @@ export function atomsOf(x: Value, w: Blocks, b: Blocks, purpose: 'value' | 'cost
   dims.fit('b', b, ...heads, 'N');
   const count = dims.of('N');
   expectAtoms('W', count);
-  const chosen = chooseForm({ B: dims.of('B'), N: count, d: dims.of('d'), purpose });
+  const chosen = chooseForm({ B: dims.of('B'), N: count, d: dims.of('d'), purpose: purpose ?? 'costate' });
   const cuttable = arrangement === 'single' && typeof count === 'number';
   const form = options.form ?? (cuttable && isParameter(w) && isParameter(b) ? chosen.form : 'dense');
   if (form === 'dense') return { form, arrangement, w: [w], b: [b], bounds: [], dims, metadata: formMetadata('dense') };

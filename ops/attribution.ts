@@ -54,7 +54,7 @@ export function attribution(
 ): AttributionValues {
   return constructing('Attribution', attribution, () => {
     const { mask } = options;
-    const atoms = atomsOf(x, w, b, 'costate', options);
+    const atoms = atomsOf(x, w, b, 'attribution', options);
     expectKnownForm(atoms, mask);
     expectPositiveScalar('epsilon', epsilon);
     const count = expectCount(k);

@@ -7,8 +7,8 @@ export interface Sizes {
   readonly B: Dim;
   readonly N: Dim;
   readonly d: Dim;
-  /** Whether only f is asked for, or p too. */
-  readonly purpose?: 'value' | 'costate';
+  /** Whether only f is asked for, p too, or all that Attribution gives. */
+  readonly purpose?: 'value' | 'costate' | 'attribution';
 }
 
 export interface ChosenForm {
@@ -29,7 +29,9 @@ const blockLogits = 1 << 20;
 export function chooseForm({ B, N, purpose = 'costate' }: Sizes): ChosenForm {
   if (typeof N !== 'number') return { form: 'streamed', blockSize: 4096 };
   const rows = typeof B === 'number' ? Math.max(B, 1) : 256;
-  const blockSize = Math.min(16384, Math.max(2048, 2 ** Math.round(Math.log2(blockLogits / rows))));
-  const many = N * rows >= manyLogits * (purpose === 'value' ? 1 : 4) || N >= 65536;
+  // Attribution holds about twice as many copies of a block's logits.
+  const perBlock = purpose === 'attribution' ? blockLogits / 2 : blockLogits;
+  const blockSize = Math.min(16384, Math.max(1024, 2 ** Math.round(Math.log2(perBlock / rows))));
+  const many = N * rows >= manyLogits || N >= 65536;
   return { form: many && N > blockSize ? 'blocked' : 'dense', blockSize };
 }
