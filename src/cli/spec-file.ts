@@ -1,4 +1,5 @@
 import { HopfcoleError } from '../files/error.ts';
+import { parseJson } from '../files/json.ts';
 import { openFile } from '../files/node/file.ts';
 import { parseSpec, type Spec } from '../layers/spec.ts';
 
@@ -21,6 +22,7 @@ async function readJson(path: string): Promise<unknown> {
         'Name a JSON file',
       );
     const text = new TextDecoder('utf-8', { fatal: true }).decode(await source.read(0, source.size));
+    parseJson(text, path);
     return JSON.parse(text);
   } catch (error) {
     if (error instanceof HopfcoleError) throw error;

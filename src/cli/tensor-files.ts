@@ -1,7 +1,8 @@
+import type { DType } from '../files/dtype.ts';
 import { HopfcoleError } from '../files/error.ts';
 import { openFile } from '../files/node/file.ts';
 import { atomicWrite } from '../files/node/write.ts';
-import { type AnyTensor, load, type Tensor } from '../files/tensor.ts';
+import { type AnyTensor, fromNumbers, load, type Tensor, toNumbers } from '../files/tensor.ts';
 import { readTensors, type TensorFormat, tensorFormatOf, tensorFormats, writeTensors } from '../files/tensors.ts';
 import type { TensorDescription } from '../runtime/session.ts';
 
@@ -21,10 +22,11 @@ export async function readInputs(path: string, wanted: readonly TensorDescriptio
   const source = await openFile(path);
   try {
     const arrays = await readTensors(source, tensorFormatOf(path));
+    const fromText = tensorFormatOf(path) === 'csv';
     const feeds = new Map<string, Tensor>();
-    for (const { name } of wanted) {
+    for (const { name, dtype } of wanted) {
       const array = arrays.get(name) ?? soleUnnamed(arrays, wanted);
-      if (array !== undefined) feeds.set(name, await load(array));
+      if (array !== undefined) feeds.set(name, fromText ? asDeclared(await load(array), dtype) : await load(array));
     }
     const missing = wanted.filter(({ name }) => !feeds.has(name));
     if (missing.length === 0) return feeds;
@@ -39,6 +41,17 @@ export async function readInputs(path: string, wanted: readonly TensorDescriptio
     await source.close?.();
   }
 }
+
+/** Text names no element type: its numbers become what the model takes, where that holds them. */
+function asDeclared(tensor: Tensor, dtype: DType): Tensor {
+  if (tensor.dtype === dtype || tensor.strings !== undefined || dtype === 'string') return tensor;
+  const values = toNumbers(tensor);
+  if (!floats.has(dtype) && !values.every((value) => Number.isInteger(value))) return tensor;
+  const cast = fromNumbers(dtype, tensor.shape, values);
+  return floats.has(dtype) || toNumbers(cast).every((value, i) => value === values[i]) ? cast : tensor;
+}
+
+const floats: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float32', 'float64']);
 
 function soleUnnamed(arrays: ReadonlyMap<string, AnyTensor>, wanted: readonly unknown[]): AnyTensor | undefined {
   return wanted.length === 1 ? arrays.get('') : undefined;

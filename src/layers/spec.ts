@@ -15,7 +15,13 @@ const parameterName = z.string().min(1);
 
 /** Viscosity (= softmax temperature): a number, or the name of a scalar parameter that holds it (or its logarithm). */
 const epsilon = z.union([
-  z.number().positive().describe('a fixed value; it stays an input of the operator, so a sweep needs no new export'),
+  z
+    .number()
+    .positive()
+    .refine((value) => Math.fround(value) > 0 && Number.isFinite(Math.fround(value)), {
+      message: 'expected a number that float32 can hold',
+    })
+    .describe('a fixed value; it stays an input of the operator, so a sweep needs no new export'),
   z
     .strictObject({ parameter: parameterName, transform: z.enum(['none', 'exp', 'softplus']).default('none') })
     .describe('a scalar of the checkpoint, transformed'),
