@@ -24,9 +24,16 @@ const largestCsv = 1 << 26;
 /**
  * `--atoms FILE`: a .csv with one label per atom in its first column (one header line more is left out), or arrays:
  * `labels` [N], and pictures [N, h, w] or [N, h*w]; a bank takes [heads, N, ...] or [heads*N, ...].
- * @throws BAD_COUNT, BAD_SHAPE, BAD_CSV and what reading arrays throws.
+ * @throws BAD_COUNT, BAD_SHAPE, BAD_CSV, UNSUPPORTED_SITE and what reading arrays throws.
  */
 export async function readAtomNames(path: string, count: AtomCount): Promise<AtomNames> {
+  if (count.atoms === null && count.heads !== undefined)
+    throw new HopfcoleError(
+      'UNSUPPORTED_SITE',
+      'the model does not say how many atoms each head has, so names cannot be given to them',
+      { argument: '--atoms' },
+      'Leave --atoms out',
+    );
   if (/\.csv$/i.test(path)) {
     const labels = await readLabels(path, count);
     return { label: (at) => labels[at], picture: () => undefined };

@@ -15,15 +15,21 @@ export function attributionRow(data: AttributionData, row: AttributionRow): Sect
   return {
     id: `row-${row.row}`,
     title: `Query ${row.row}`,
-    aside: html`${head === undefined ? null : html`<span class="verdict">head ${head.index} of ${head.f.length}, the largest f</span>`}${finite ? null : html`<span class="verdict wrong">its value is not finite</span>`}`,
+    aside: html`${head === undefined || Number.isNaN(row.f) ? null : html`<span class="verdict">head ${head.index}, the largest f of ${head.f.length}</span>`}${finite ? null : html`<span class="verdict wrong">its value is not finite</span>`}`,
     body: html`<p>${story(data, row)}</p>
-<div class="grid ${row.query === undefined && head === undefined ? 'two' : row.query !== undefined && head !== undefined ? 'three' : 'two'}">
+<div class="grid ${gridOf(row)}">
 ${query(data, row)}
 ${costate(data, row)}
 ${head === undefined ? null : heads(row, head)}
 </div>
-${atoms(data, row)}`,
+${finite ? atoms(data, row) : null}`,
   };
+}
+
+/** Pictures stand side by side on a phone too; charts need its whole width. */
+function gridOf({ query, head }: AttributionRow): string {
+  if (query !== undefined && head !== undefined) return 'three';
+  return query === undefined && head === undefined ? 'two' : 'equal';
 }
 
 function story(data: AttributionData, row: AttributionRow): string {
@@ -31,7 +37,7 @@ function story(data: AttributionData, row: AttributionRow): string {
   if (top === undefined || !Number.isFinite(row.f))
     return 'The value of this query is not a finite number, so no atom can be said to carry it. Look for inputs or weights that are not finite.';
   const of = data.site.atoms === null ? '' : ` of ${data.site.atoms}`;
-  if (data.site.atoms === 1) return `The only atom, ${shortLabel(top.label)}, carries the whole value.`;
+  if (data.site.atoms === 1) return `The site has one atom, ${shortLabel(top.label)}: the value is that atom’s alone.`;
   return `The heaviest atom, ${shortLabel(top.label)}, has a weight of ${percent(top.weight)}. The value is shared as widely as among ${number(row.effectiveAtoms)}${of} atoms of equal weight.`;
 }
 
@@ -41,7 +47,7 @@ function query(data: AttributionData, row: AttributionRow): Markup {
     [html`entropy ${math(html`H`)} (nats)`, number(row.entropy)],
     [
       html`effective atoms ${math(html`e<sup>H</sup>`)}`,
-      `${number(row.effectiveAtoms)}${data.site.atoms === null ? '' : ` of ${data.site.atoms}`}`,
+      `${number(row.effectiveAtoms)}${data.site.atoms === null || !Number.isFinite(row.effectiveAtoms) ? '' : ` of ${data.site.atoms}`}`,
     ],
     [html`temperature ${math(html`ε`)}`, number(data.epsilon)],
   ]);
@@ -51,10 +57,14 @@ function query(data: AttributionData, row: AttributionRow): Markup {
 
 function costate(data: AttributionData, row: AttributionRow): Markup {
   const { map, costate: p } = row;
+  const broken = p.filter((value) => !Number.isFinite(value)).length;
+  if (p.length > 0 && broken === p.length)
+    return html`<div><h3>The co-state</h3><p class="empty">None of its ${p.length} components is finite.</p></div>`;
+  const gaps = broken === 0 ? '' : ` ${broken} of them not finite${map === undefined ? '' : ', in magenta'}.`;
   if (map !== undefined)
     return figure(
       html`${heatMap(map, `Co-state of query ${row.row}`)}${heatKey(number(largest(map), 2))}`,
-      html`${math(html`p = ∇f`)}, its ${p.length} components on a grid of ${map.width} × ${map.height}${map.width * map.height < p.length ? ' (means of neighbours)' : ''}. <strong>Orange</strong>: more of it raises the value; <strong>blue</strong>: lowers it.`,
+      html`${math(html`p = ∇f`)}, its ${p.length} components on a grid of ${map.width} × ${map.height}${map.width * map.height < p.length ? ' (means of neighbours)' : ''}. <strong>Orange</strong>: more of it raises the value; <strong>blue</strong>: lowers it.${gaps}`,
       'The co-state',
     );
   const size = (value: number) => (Number.isNaN(value) ? Number.POSITIVE_INFINITY : Math.abs(value));
@@ -67,7 +77,7 @@ function costate(data: AttributionData, row: AttributionRow): Markup {
       alt: `Co-state of query ${row.row}`,
       bars: bars.map((bar) => ({ ...bar, emphasis: bar.value < 0 ? 'warn' : 'strong' })),
     }),
-    html`${what} ${math(html`p = ∇f`)}. ${data.site.kind === 'softmax-head' ? 'For a softmax head they are the class probabilities.' : html`<strong>Blue</strong>: more of it raises the value; <strong>orange</strong>: lowers it.`}`,
+    html`${what} ${math(html`p = ∇f`)}. ${data.site.kind === 'softmax-head' ? 'For a softmax head they are the class probabilities.' : html`<strong>Blue</strong>: more of it raises the value; <strong>orange</strong>: lowers it.`}${gaps}`,
     'The co-state',
   );
 }
@@ -90,7 +100,7 @@ function heads(row: AttributionRow, head: NonNullable<AttributionRow['head']>): 
         emphasis: at === head.index ? ('strong' as const) : undefined,
       })),
     }),
-    `The value f of ${shown.length < f.length ? `the ${shown.length} largest of ${f.length} heads` : 'every head'}. The largest, head ${head.index}, is the one this section is about.`,
+    `The value f of ${shown.length < f.length ? `the ${shown.length} largest of ${f.length} heads` : 'every head'}. ${Number.isNaN(row.f) ? 'None of them is a number.' : `The largest, head ${head.index}, is the one this section is about.`}`,
     'The heads compared',
   );
 }

@@ -16,7 +16,7 @@ export function attributionReport(data: AttributionData): string {
     lead: html`${introduction(data)} For each query this page says which of the site’s atoms its value came from, what each was worth, and how the value answers to a change of the query.`,
     head: keyFigures(summary(data)),
     sections: [aboutSite(data), overBatch(data), ...rows.map((row) => attributionRow(data, row))],
-    footer: html`${rows.length > 0 && left > 0 ? html`<p>${left} more ${left === 1 ? 'query is' : 'queries are'} counted in the summary and not shown one by one; an .npz or .json output holds them all.</p>` : null}<p>Computed by ONNX Runtime (${data.provider}) from ${shortLabel(data.model, 120)} on the inputs in ${shortLabel(data.input, 120)}.</p>`,
+    footer: html`${rows.length > 0 && left > 0 ? html`<p>${left} more ${left === 1 ? 'query is' : 'queries are'} counted in the summary and not shown one by one; an .npz or .json output holds them all.</p>` : null}<p>Computed by ONNX Runtime (${shortLabel(data.provider)}) from ${shortLabel(data.model, 120)} on the inputs in ${shortLabel(data.input, 120)}.</p>`,
   });
 }
 
@@ -107,7 +107,7 @@ function aboutSite({ site, epsilon }: AttributionData): Section {
 </div>
 <div class="ideas">
 ${idea('The value', html`f(x) = ε log Σ<sub>j</sub> exp(z<sub>j</sub>/ε), &#160; z<sub>j</sub> = ${head ? html`x<sub>j</sub>` : html`W<sub>j</sub>·x + b<sub>j</sub>`}`, 'A soft maximum over the atoms: at ε → 0 the largest z alone.')}
-${idea('Who decided: the Gibbs weights', html`π<sub>j</sub> = exp((z<sub>j</sub> − f)/ε), &#160; Σ π<sub>j</sub> = 1`, 'How much each atom has to say, exactly: also the slope of the value in its bias. Effective atoms: exp of their entropy H.')}
+${idea('Who decided: the Gibbs weights', html`π<sub>j</sub> = exp((z<sub>j</sub> − f)/ε), &#160; Σ π<sub>j</sub> = 1`, `How much each atom has to say, exactly: also the slope of the value in its ${head ? 'logit' : 'bias'}. Effective atoms: exp of their entropy H.`)}
 ${idea('What an atom was worth', html`f<sub>−j</sub> − f = ε log(1 − π<sub>j</sub>)`, 'How far the value falls when that one atom is taken away and nothing else is changed.')}
 ${idea('What the query does: the co-state', html`p = ∇f = Σ<sub>j</sub> π<sub>j</sub> ${head ? html`e<sub>j</sub>` : html`W<sub>j</sub>`}`, 'The gradient of the value in the query: the weighted mean of the atoms.')}
 </div>`,

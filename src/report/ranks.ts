@@ -20,7 +20,8 @@ export function rankTable(
   const body = rows.map(
     ({ label, measures }) =>
       html`<tr><th scope="row" title="${shortLabel(label, 300)}">${shortLabel(label)}</th>${measures.map(
-        ({ text, share, kind }) => html`<td class="number">${text}</td><td class="long">${meter(share, kind)}</td>`,
+        ({ text, share, kind }, at) =>
+          html`<td class="number" data-name="${others[at]}">${text}</td><td class="long">${meter(share, kind)}</td>`,
       )}</tr>`,
   );
   return html`<table class="ranks"><thead><tr><th scope="col">${first}</th>${head}</tr></thead><tbody>${body}</tbody></table>`;

@@ -82,6 +82,8 @@ sub,sup{line-height:0}
 .ranks th[scope=row]{white-space:normal}
 .ranks .long{width:26%;padding-right:1.4rem}
 .ranks .meter{height:8px;margin:0}
+p,h1,.facts dd{overflow-wrap:anywhere}
+.math{overflow-wrap:normal}
 .case-head .note{font-size:.85rem;color:var(--soft)}
 .heat-key{display:grid;grid-template-columns:auto 1fr auto;gap:8px;align-items:center;font-size:.78rem;color:var(--soft);margin-top:8px}
 .heat-key svg{height:8px}
@@ -106,6 +108,6 @@ td.number,th.number{text-align:right}
 .empty{font-size:.85rem;color:var(--soft)}
 footer{margin-top:64px;padding-bottom:48px;font-size:.84rem;color:var(--soft)}
 @media (max-width:860px){.grid.three{grid-template-columns:1fr 1fr}.grid.three>:last-child{grid-column:1/-1}.grid.equal{grid-template-columns:1fr 1fr}.tiles{grid-template-columns:repeat(5,1fr)}.figures{grid-template-columns:1fr 1fr}}
-@media (max-width:600px){main,header.top,footer{padding-left:18px;padding-right:18px}header.top{padding-top:32px}table{font-size:.82rem}th,td{padding-right:.5rem}th{font-size:.76rem}h1{font-size:1.7rem}.grid.equal,.grid.two,.ideas{grid-template-columns:1fr}.grid{gap:24px}.tiles{grid-template-columns:repeat(4,1fr);gap:12px 10px}.tile{font-size:.72rem}.tile b{font-size:.78rem}.figures dd{font-size:1.25rem}.figures div{padding:12px 14px}section{margin-top:40px}.hero{margin-left:-18px;margin-right:-18px;border-radius:0;padding:18px}.hero .wide{display:none}.hero .tall{display:block}}
+@media (max-width:600px){main,header.top,footer{padding-left:18px;padding-right:18px}header.top{padding-top:32px}table{font-size:.82rem}th,td{padding-right:.5rem}th{font-size:.76rem}h1{font-size:1.7rem}.grid.equal,.grid.two,.ideas{grid-template-columns:1fr}.grid{gap:24px}.tiles{grid-template-columns:repeat(4,1fr);gap:12px 10px}.tile{font-size:.72rem}.tile b{font-size:.78rem}.figures dd{font-size:1.25rem}.figures div{padding:12px 14px}section{margin-top:40px}.hero{margin-left:-18px;margin-right:-18px;border-radius:0;padding:18px}.hero .wide{display:none}.hero .tall{display:block}.ranks thead{display:none}.ranks tr{display:grid;grid-template-columns:auto 1fr auto 1fr;align-items:center;gap:0 .6rem;padding:.45rem 0;border-bottom:1px solid var(--rule)}.ranks th,.ranks td{padding:0;border:0}.ranks th[scope=row]{grid-column:1/-1}.ranks .long{width:auto;padding:0}.ranks td.number{min-width:6.2em;text-align:left}.ranks td.number::before{content:attr(data-name) " ";color:var(--soft)}}
 @media print{:root{--paper:#fff;--panel:#f5f5f2}body{font-size:11pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}nav{display:none}figure,.tile,table{break-inside:avoid}h2,h3{break-after:avoid}section{margin-top:24pt}header.top{padding-top:0}}
 `;
