@@ -6,7 +6,7 @@ import type { Node } from './value.ts';
 
 /**
  * The functions that nodes call, directly or through other functions, and `more`; each after those it calls.
- * @throws DUPLICATE_NAME when two of them have one name, RECURSIVE_FUNCTION.
+ * @throws DUPLICATE_FUNCTION when two of them have one name, RECURSIVE_FUNCTION.
  */
 export function collectFunctions(
   nodes: readonly Node[],
@@ -20,7 +20,7 @@ export function collectFunctions(
     if (before === definition) return;
     if (before !== undefined)
       throw new HopfcoleError(
-        'DUPLICATE_NAME',
+        'DUPLICATE_FUNCTION',
         `two different functions are named ${definition.domain}::${definition.name}${definition.overload === '' ? '' : `:${definition.overload}`}`,
         { operator: definition.name },
         'Define the function once, or give one of them another overload',

@@ -37,7 +37,7 @@ const firstIrWithOverloads = 10;
 /**
  * A model of what the outputs reach, in topological order; parameters in the order of their first use.
  * The same spec gives the same model, and the same bytes.
- * @throws DUPLICATE_NAME, UNLISTED_INPUT, OPSET_MISMATCH, VALUE_OUT_OF_SCOPE, BAD_ARGUMENT.
+ * @throws DUPLICATE_NAME, DUPLICATE_FUNCTION, UNLISTED_INPUT, OPSET_MISMATCH, VALUE_OUT_OF_SCOPE, BAD_ARGUMENT.
  */
 export function model(spec: ModelSpec): Model {
   const { inputs, opset = defaultOpset, ir = defaultIr } = spec;

@@ -184,7 +184,7 @@ describe('functions', () => {
       overloaded('', (v) => op.neg(v)),
       [x],
     );
-    expect(errorCode(() => model({ inputs: [x], outputs: { a, b } }))).toBe('DUPLICATE_NAME');
+    expect(errorCode(() => model({ inputs: [x], outputs: { a, b } }))).toBe('DUPLICATE_FUNCTION');
     const [c = x] = call(
       overloaded('other', (v) => op.neg(v)),
       [x],

@@ -128,6 +128,11 @@ describe('a broken model', () => {
     ['an output named as an input', 'DUPLICATE_NAME', proto([relu('x', 'x'), relu('x', 'y')])],
     ['an input twice', 'DUPLICATE_NAME', proto([relu('x', 'y')], { input: [{ name: 'x' }, { name: 'x' }] })],
     [
+      'a function twice',
+      'DUPLICATE_FUNCTION',
+      { ...proto([relu('x', 'y')]), functions: [0, 1].map(() => ({ name: 'F', domain: 'd', output: [] })) },
+    ],
+    [
       'an attribute twice',
       'DUPLICATE_NAME',
       proto([

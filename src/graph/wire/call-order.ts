@@ -7,7 +7,7 @@ type NodeInit = onnx.NodeProto.$Properties;
 
 /**
  * Functions so ordered that each comes after those it calls.
- * @throws DUPLICATE_NAME, RECURSIVE_FUNCTION.
+ * @throws DUPLICATE_FUNCTION, RECURSIVE_FUNCTION.
  */
 export function callOrder(functions: readonly FunctionInit[]): readonly FunctionInit[] {
   const byKey = new Map<string, FunctionInit>();
@@ -15,7 +15,7 @@ export function callOrder(functions: readonly FunctionInit[]): readonly Function
     const key = functionKey(definition.domain ?? '', definition.name ?? '', definition.overload ?? '');
     if (byKey.has(key))
       throw new HopfcoleError(
-        'DUPLICATE_NAME',
+        'DUPLICATE_FUNCTION',
         `the function ${definition.domain}::${definition.name} is defined twice`,
         {
           operator: definition.name ?? '',

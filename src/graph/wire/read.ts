@@ -24,8 +24,8 @@ const inferenceBudget = 500_000;
  * The model of a message. Nothing of the message is lost: written again unchanged it is equal. Types are inferred and merged with
  * the declared ones; what inference finds wrong stands in `problems`, as it need not keep the model from being carried on.
  * `folder` is where external data lie.
- * @throws NOT_ONNX (no graph), DUPLICATE_NAME, UNDEFINED_NAME, UNSORTED_NODES, GRAPH_CYCLE, RECURSIVE_FUNCTION, BAD_ATTRIBUTE, and
- * whatever is wrong with a tensor (`tensorFromProto`).
+ * @throws NOT_ONNX (no graph), DUPLICATE_NAME, DUPLICATE_FUNCTION, UNDEFINED_NAME, UNSORTED_NODES, GRAPH_CYCLE, RECURSIVE_FUNCTION,
+ * BAD_ATTRIBUTE, and whatever is wrong with a tensor (`tensorFromProto`).
  */
 export async function fromProto(proto: ModelInit, folder?: Folder): Promise<Model> {
   if (!proto.graph) throw new HopfcoleError('NOT_ONNX', 'the model has no graph');
