@@ -61,7 +61,7 @@ function printable(text: string): string {
 /** A place as text: `model.onnx, node 'gemm_0', operator Gemm`. */
 export function describeWhere(where: Where): string {
   const parts: string[] = [];
-  if (where.file !== undefined) parts.push(where.file);
+  if (where.file !== undefined) parts.push(clipped(where.file, longestMessage));
   if (where.node !== undefined) parts.push(`node '${clipped(where.node, longestName)}'`);
   if (where.operator !== undefined) parts.push(`operator ${clipped(where.operator, longestName)}`);
   if (where.argument !== undefined) parts.push(`argument '${clipped(where.argument, longestName)}'`);

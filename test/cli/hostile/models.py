@@ -152,7 +152,7 @@ def cases(lse: bytes, empty_call: bytes):
         "gzip": gzip.compress(good), "shell": b"#!/bin/sh\ntouch canary\n", "html": b"<html>404</html>", "twice": good + good,
         "tail": good + b"\0" * 7, "json": b'{"graph": {}}', "lfs-pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
     }.items():
-        yield onnx_file(name, content, lenient="protobuf merges two messages into one of twice the nodes" if name == "twice" else "")
+        yield onnx_file(name, content, lenient={"twice": "protobuf merges two messages into one of twice the nodes", "tail": "its reader stops at a tag of 0"}.get(name, ""))
     # Depth.
     yield onnx_file("ifs-10", deep_model(nested_ifs(10)), expect="any")
     for depth in (200, 2000):
@@ -166,14 +166,14 @@ def cases(lse: bytes, empty_call: bytes):
     yield onnx_file("billion-laughs", laughs(9, 10), nasty=True, lenient="the checker does not count what inlining would make")
     yield onnx_file("laughs-2-to-60", laughs(60, 2), nasty=True, lenient="as billion-laughs")
     chain = [function(f"f{i}", [call(f"f{i + 1}")] if i < 3000 else one("Relu")) for i in range(3001)]
-    yield onnx_file("functions-3000-deep", model([call("f0")], outputs=[value("y")], weights=[], functions=chain), nasty=True, expect="any")
+    yield onnx_file("functions-3000-deep", model([call("f0")], outputs=[value("y")], weights=[], functions=chain), nasty=True)
     long = [h.make_node("Relu", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(20_000)]
     yield onnx_file("chain-20000", model(long, outputs=[value("v20000")], weights=[]), nasty=True, expect="accept")
     # Declared sizes.
     for name, dims in {"2-40": [1 << 40], "2-62": [1 << 62], "overflow": [1 << 32, 1 << 32], "negative": [-4, 3], "min": [-(1 << 63)], "many": [2] * 64}.items():
         yield onnx_file(f"dims-{name}", changed(lambda m, d=dims: (m.graph.initializer[0].ClearField("dims"), m.graph.initializer[0].dims.extend(d))), nasty=True)
     yield onnx_file("raw-short", changed(lambda m: setattr(m.graph.initializer[0], "raw_data", bytes(44))))
-    yield onnx_file("raw-long", changed(lambda m: setattr(m.graph.initializer[0], "raw_data", bytes(52))))
+    yield onnx_file("raw-long", changed(lambda m: setattr(m.graph.initializer[0], "raw_data", bytes(52))), lenient="it does not mind bytes that nothing reads")
     yield onnx_file("raw-ragged", changed(lambda m: setattr(m.graph.initializer[0], "raw_data", bytes(47))))
     yield onnx_file("both-fields", changed(lambda m: m.graph.initializer[0].float_data.extend([1.0] * 12)))
     yield onnx_file("float-data-short", model(weights=[T(name="w", data_type=T.FLOAT, dims=[4, 3], float_data=[1.0] * 11)]))
@@ -185,10 +185,10 @@ def cases(lse: bytes, empty_call: bytes):
     yield onnx_file("length-2-62", integer(1, 10) + varint(7 * 8 + 2) + varint(1 << 62), nasty=True)
     yield onnx_file("length-minus-1", integer(1, 10) + varint(7 * 8 + 2) + varint(-1), nasty=True)
     shape = nh.from_array(np.array([1 << 40], np.int64), "s")
-    yield onnx_file("constant-of-2-40", model(one("ConstantOfShape", ["s"]), [], [value("y", None)], [shape]), nasty=True, expect="any")
-    yield onnx_file("expand-2-40", model(one("Expand", ["e", "s"]), [], [value("y", None)], [nh.from_array(np.ones(1, np.float32), "e"), shape]), nasty=True, expect="any")
+    yield onnx_file("constant-of-2-40", model(one("ConstantOfShape", ["s"]), [], [value("y", ("N",))], [shape]), nasty=True, expect="any")
+    yield onnx_file("expand-2-40", model(one("Expand", ["e", "s"]), [], [value("y", ("N",))], [nh.from_array(np.ones(1, np.float32), "e"), shape]), nasty=True, expect="any")
     limits = [nh.from_array(np.array(v, np.int64), n) for n, v in (("a", 0), ("b", 1 << 60), ("c", 1))]
-    yield onnx_file("range-2-60", model(one("Range", ["a", "b", "c"]), [], [value("y", None, T.INT64)], limits), nasty=True, expect="any")
+    yield onnx_file("range-2-60", model(one("Range", ["a", "b", "c"]), [], [value("y", ("N",), T.INT64)], limits), nasty=True, expect="any")
     small = b"".join(message(5, b"") for _ in range(500_000))
     yield onnx_file("half-a-million-fields", good + message(7, small), nasty=True)
     # Names and order.
@@ -209,10 +209,10 @@ def cases(lse: bytes, empty_call: bytes):
     yield onnx_file("no-graph", integer(1, 10) + message(8, integer(2, 21)))
     yield onnx_file("no-opset", changed(lambda m: m.ClearField("opset_import")))
     for version in (0, -5, 999, 1 << 40):
-        yield onnx_file(f"opset-{version}", changed(lambda m, v=version: setattr(m.opset_import[0], "version", v)))
+        yield onnx_file(f"opset-{version}", changed(lambda m, v=version: setattr(m.opset_import[0], "version", v)), expect="accept" if version == 999 else "refuse")
     yield onnx_file("two-opsets", changed(lambda m: m.opset_import.append(h.make_opsetid("", 13))), lenient="the checker takes the last of the two; which one is meant is anyone's guess")
     for version in (0, -1, 99):
-        yield onnx_file(f"ir-{version}", changed(lambda m, v=version: setattr(m, "ir_version", v)))
+        yield onnx_file(f"ir-{version}", changed(lambda m, v=version: setattr(m, "ir_version", v)), expect="accept" if version == 99 else "refuse", lenient="what is newer is carried, and said in a remark" if version == 99 else "")
     yield onnx_file("graph-nameless", changed(lambda m: m.graph.ClearField("name")), expect="any")
     yield onnx_file("names-of-newlines", changed(lambda m: setattr(m.graph.node[0], "op_type", "Ma\ntMul\r\n\x1b[2J")))
     yield onnx_file("name-of-a-megabyte", changed(lambda m: setattr(m.graph.node[0], "op_type", "x" * 1_000_000)))
@@ -244,8 +244,8 @@ def cases(lse: bytes, empty_call: bytes):
     inner = branch([call("f", ["x"], ["z"])])
     yield onnx_file("function-through-branch", model([call("f")], outputs=[value("y")], weights=[], functions=[function("f", [h.make_node("Constant", [], ["c"], value=nh.from_array(np.array(True))), h.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=branch(one("Abs", ["x"], ["z"])))])]), nasty=True, lenient="the checker does not look for calls in subgraphs")
     yield onnx_file("function-twice", model([call("f")], outputs=[value("y")], weights=[], functions=[function("f", one("Relu"))] * 2), lenient="the checker keeps one of the two")
-    yield onnx_file("function-missing", changed(lambda m: m.ClearField("functions"), nodes=[call("f")], outputs=[value("y")], weights=[], functions=[function("f", one("Relu"))]))
-    yield onnx_file("function-arity", model([call("f", ["x", "x"])], outputs=[value("y")], weights=[], functions=[function("f", one("Relu"))]))
+    yield onnx_file("function-missing", changed(lambda m: m.ClearField("functions"), nodes=[call("f")], outputs=[value("y")], weights=[], functions=[function("f", one("Relu"))]), expect="accept")
+    yield onnx_file("function-arity", model([call("f", ["x", "x"])], outputs=[value("y")], weights=[], functions=[function("f", one("Relu"))]), lenient="it does not count the inputs of calls")
     yield onnx_file("function-unknown-name", model([call("f")], outputs=[value("y")], weights=[], functions=[function("f", one("Relu", ["ghost"]))]))
     yield onnx_file("function-captures", model([call("f")], outputs=[value("y")], functions=[function("f", one("Add", ["x", "w"]))]))
     yield onnx_file("function-no-imports", changed(lambda m: m.functions[0].ClearField("opset_import"), nodes=[call("f")], outputs=[value("y")], weights=[], functions=[function("f", one("Relu"))]))
@@ -262,7 +262,7 @@ def cases(lse: bytes, empty_call: bytes):
         "drive": "C:\\secret.bin", "share": "\\\\server\\share\\w.bin", "missing": "nowhere.bin", "empty": "", "dot": ".", "folder": "sub",
         "nul": "w.bin\0.txt", "url": "https://localhost/w.bin", "long": "x" * 5000, "newline": "w\n.bin", "home": "~/w.bin", "itself": "model.onnx",
     }.items():
-        yield onnx_file(f"external-{name}", external(location, 0, 48), beside={**beside, "sub/w.bin": data}, prepare=outside, expect="any" if name == "itself" else "refuse", lenient="the checker does not look for a drive on other systems" if name == "drive" else "")
+        yield onnx_file(f"external-{name}", external(location, 0, 48), beside={**beside, "sub/w.bin": data}, prepare=outside, expect="any" if name == "itself" else "refuse", lenient={"drive": "the checker does not look for a drive on other systems", "nul": "C++ ends a name at the first NUL"}.get(name, ""))
     for name, (offset, length, dims) in {
         "beyond": (0, 96, (4, 6)), "offset-beyond": (48, 48, (4, 3)), "negative-offset": (-4, 48, (4, 3)), "negative-length": (0, -1, (4, 3)),
         "words": ("abc", 48, (4, 3)), "fraction": ("0.5", 48, (4, 3)), "hex": ("0x0", 48, (4, 3)), "huge-offset": (1 << 63, 48, (4, 3)), "huge-length": (0, 1 << 60, (1 << 40, 1 << 18)),

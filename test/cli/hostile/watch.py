@@ -25,7 +25,7 @@ def watched(words):
         texts = []
         for file in (out, err):
             file.seek(0)
-            texts.append(file.read(1 << 20).decode("utf-8", "replace"))
+            texts.append(file.read(1 << 25).decode("utf-8", "replace"))
         return {"code": process.returncode, "out": texts[0], "err": texts[1], "seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss / 1024}
 
 
