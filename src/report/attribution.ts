@@ -84,7 +84,7 @@ function aboutSite({ site, epsilon }: AttributionData): Section {
     id: 'site',
     title: 'The site',
     body: html`<div class="grid two">
-<div>${facts([
+<div class="about">${facts([
       ['Name', shortLabel(site.name, 120)],
       ['Kind', kind],
       ['Found at', shortLabel(site.where, 200)],

@@ -82,7 +82,8 @@ sub,sup{line-height:0}
 .ranks th[scope=row]{white-space:normal}
 .ranks .long{width:26%;padding-right:1.4rem}
 .ranks .meter{height:8px;margin:0}
-p,h1,.facts dd{overflow-wrap:anywhere}
+p,h1,.about dd{overflow-wrap:anywhere}
+.about .facts{grid-template-columns:auto minmax(10.5em,1fr)}
 .math{overflow-wrap:normal}
 .case-head .note{font-size:.85rem;color:var(--soft)}
 .heat-key{display:grid;grid-template-columns:auto 1fr auto;gap:8px;align-items:center;font-size:.78rem;color:var(--soft);margin-top:8px}

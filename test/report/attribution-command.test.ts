@@ -149,6 +149,17 @@ describe('attribute -o page.html on the digits network', () => {
             });
             await view.goto(pathToFileURL(at(`${name}.html`)).href);
             const wide = await view.evaluate(() => document.documentElement.scrollWidth);
+            // A number broken over lines cannot be read.
+            const broken = await view.evaluate(
+              () =>
+                [...document.querySelectorAll('.grid .facts dd')].filter(
+                  (cell) =>
+                    cell.getClientRects().length > 0 &&
+                    !cell.closest('.about') &&
+                    cell.getBoundingClientRect().height > 60,
+                ).length,
+            );
+            expect(broken).toBe(0);
             expect({ name, width, wide, complaints }).toEqual({ name, width, wide: width, complaints: [] });
             await view.close();
           }
