@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { logSumExp } from '../../ops/index.ts';
+import type { Check } from '../../src/analysis/identities.ts';
+import { verifyModel, verifyReference } from '../../src/analysis/verify.ts';
+import { fromNumbers } from '../../src/files/tensor.ts';
+import { call, defineFunction } from '../../src/graph/define.ts';
+import type { Model } from '../../src/graph/graph.ts';
+import { input, parameter } from '../../src/graph/make.ts';
+import { model } from '../../src/graph/model.ts';
+import * as op from '../../src/graph/op.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { toProto } from '../../src/graph/wire/write.ts';
+import { encodeModel } from '../../src/onnx/write.ts';
+import { openSession } from '../../src/runtime/node/open.ts';
+
+const open = (made: Model) => openSession(encodeModel(toProto(made)), { provider: 'cpu', home: 'process' });
+
+const numbers = (count: number, seed: number) =>
+  Array.from({ length: count }, (_, i) => Math.sin(seed + 1.7 * i) * 1.5);
+
+function unit(
+  make: (x: Value, W: Value, b: Value, epsilon: Value) => Value,
+  options: { dtype?: 'float32' | 'float64'; epsilon?: number } = {},
+): Model {
+  const { dtype = 'float32', epsilon = 0.4 } = options;
+  const x = input('x', dtype, ['batch', 3]);
+  const W = parameter('W', fromNumbers(dtype, [6, 3], numbers(18, 1)));
+  const b = parameter('b', fromNumbers(dtype, [6], numbers(6, 2)));
+  const E = parameter('epsilon', fromNumbers('float32', [], [epsilon]));
+  return model({ inputs: [x], outputs: { f: make(x, W, b, E) } });
+}
+
+function failing(checks: readonly Check[]): string[] {
+  return checks.filter(({ ok }) => !ok).map(({ name }) => name.replace(/^.*: /, ''));
+}
+
+/** A function that says it is LogSumExp and computes something else. */
+function impostor(body: (z: Value, epsilon: Value) => Value): (x: Value, W: Value, b: Value, epsilon: Value) => Value {
+  const definition = defineFunction({
+    domain: 'ai.hopfcole',
+    name: 'LogSumExp',
+    inputs: ['X', 'W', 'b', 'epsilon'],
+    outputs: ['F'],
+    build: ([x, W, b, epsilon]) => {
+      if (x === undefined || W === undefined || b === undefined || epsilon === undefined) return [];
+      return [body(op.add(op.matMul(x, op.transpose(W)), b), epsilon)];
+    },
+  });
+  return (x, W, b, epsilon) => call(definition, [x, W, b, epsilon])[0] ?? x;
+}
+
+const lastAxis = () => op.constant({ valueInts: [-1] });
+const lse = (z: Value) => op.reduceLogSumExp(z, lastAxis(), { keepdims: false });
+
+describe('verify', () => {
+  it('holds for the reference atoms at every viscosity', async () => {
+    const checks = await verifyReference(open);
+    expect(checks.length).toBeGreaterThan(60);
+    expect(failing(checks)).toEqual([]);
+  });
+
+  it.each([0.01, 0.4, 20])('holds for any weights at epsilon %f', async (epsilon) => {
+    expect(failing(await verifyModel(unit(logSumExp, { epsilon }), open))).toEqual([]);
+  });
+
+  it('holds a float64 model to float64', async () => {
+    const checks = await verifyModel(unit(logSumExp, { dtype: 'float64', epsilon: 0.5 }), open);
+    expect(failing(checks)).toEqual([]);
+    expect(checks.find(({ name }) => name.endsWith('hopf-cole'))?.error).toBeLessThan(1e-12);
+  });
+
+  it.each<[string, (z: Value, epsilon: Value) => Value]>([
+    ['a missing epsilon', (z, epsilon) => lse(op.div(z, epsilon))],
+    ['the maximum', (z) => op.reduceMax(z, lastAxis(), { keepdims: false })],
+    ['the minimum for the maximum', (z) => op.reduceMin(z, lastAxis(), { keepdims: false })],
+    ['a sign', (z, epsilon) => op.neg(op.mul(epsilon, lse(op.div(z, epsilon))))],
+    [
+      'twice the temperature',
+      (z, epsilon) => op.mul(op.add(epsilon, epsilon), lse(op.div(z, op.add(epsilon, epsilon)))),
+    ],
+  ])('finds %s in a body that says it is LogSumExp', async (_what, body) => {
+    expect(failing(await verifyModel(unit(impostor(body)), open))).toContain('hopf-cole');
+  });
+
+  it('passes a body of other operators that computes the same', async () => {
+    const same = impostor((z, epsilon) => op.mul(epsilon, lse(op.div(z, epsilon))));
+    expect(failing(await verifyModel(unit(same), open))).toEqual([]);
+  });
+});
