@@ -1,5 +1,5 @@
 import type { Model } from '../graph/graph.ts';
-import { everyNode } from '../graph/passes/walk.ts';
+import { everyNode } from '../graph/walk.ts';
 
 /** How often each operator is called, subgraphs included; `domain::Name` outside ai.onnx. */
 export function operatorCounts(model: Model): Record<string, number> {

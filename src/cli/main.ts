@@ -2,6 +2,7 @@
 import process from 'node:process';
 import yargs from 'yargs';
 import { HopfcoleError } from '../files/error.ts';
+import { nearest } from '../files/nearest.ts';
 import type { Arguments, Command, Outcome } from './command.ts';
 import { commands } from './commands.ts';
 import { commonOptions, optionalNumber } from './options.ts';
@@ -43,19 +44,14 @@ async function main(words: readonly string[]): Promise<number> {
       },
     );
   try {
+    assertKnown(words);
     await parser.parse(words, {}, (error: Error | undefined | null, _args: unknown, output: string) => {
-      if (error)
-        throw new HopfcoleError('BAD_USAGE', error.message.split('\n')[0] ?? 'bad usage', {}, usageHint(words));
+      if (error) throw badUsage(error.message.split('\n')[0] ?? 'bad usage', words);
       if (output !== '') help = output;
     });
     if (help !== undefined) return print(`${help}\n`, exitCodes.done);
     if (chosen === undefined)
-      throw new HopfcoleError(
-        'BAD_USAGE',
-        words.length === 0 ? 'no command given' : `unknown command '${words[0]}'`,
-        {},
-        'hopfcole --help lists the commands',
-      );
+      throw new HopfcoleError('BAD_USAGE', 'no command given', {}, 'hopfcole --help lists the commands');
     const name = chosen.command.usage.split(' ')[0] ?? '';
     const { outcome, interrupted } = await perform(chosen.command, chosen.args, wantsJson);
     if (interrupted) return exitCodes.interrupted;
@@ -105,9 +101,35 @@ async function perform(
   }
 }
 
-function usageHint(words: readonly string[]): string {
-  const known = commands.some((command) => command.usage.split(' ')[0] === words[0]);
-  return known ? `hopfcole ${words[0]} --help shows the flags` : 'hopfcole --help lists the commands';
+const names = commands.map((command) => command.usage.split(' ')[0] ?? '');
+
+function assertKnown([word]: readonly string[]): void {
+  if (word === undefined || word.startsWith('-') || names.includes(word)) return;
+  throw new HopfcoleError(
+    'BAD_USAGE',
+    `unknown command '${word}'`,
+    {},
+    meant(word, names) ?? 'hopfcole --help lists the commands',
+  );
+}
+
+/** What yargs says of the words, with the nearest flag where one is unknown. */
+function badUsage(message: string, [word]: readonly string[]): HopfcoleError {
+  const command = commands[names.indexOf(word ?? '')];
+  const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1] ?? '';
+  const flags = [...Object.keys(commonOptions), ...Object.keys(command?.options ?? {}), 'help', 'version'];
+  const help = command === undefined ? 'hopfcole --help lists the commands' : `hopfcole ${word} --help shows the flags`;
+  return new HopfcoleError(
+    'BAD_USAGE',
+    message,
+    {},
+    (unknown === '' ? undefined : meant(unknown, flags, '--')) ?? help,
+  );
+}
+
+function meant(word: string, known: readonly string[], before = ''): string | undefined {
+  const near = nearest(word, known);
+  return near === undefined ? undefined : `Did you mean '${before}${near}'?`;
 }
 
 async function fail(thrown: unknown, wantsJson: boolean, debug: boolean): Promise<number> {

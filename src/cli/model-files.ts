@@ -53,7 +53,7 @@ export async function assertTemperatures(path: string): Promise<void> {
 }
 
 /** `--opset --ir --inline --external-data`, as the exporter takes them. */
-export function targetOf(args: Arguments): OnnxTarget {
+function targetOf(args: Arguments): OnnxTarget {
   return {
     opset: optionalNumber(args, 'opset', { integer: true, min: 1, max: 1000 }),
     ir: optionalNumber(args, 'ir', { integer: true, min: 1, max: 1000 }),

@@ -12,7 +12,7 @@ export const build: Command = {
     seed: { type: 'number', default: 0, describe: 'seed of the weights', requiresArg: true },
     ...modelOptions,
   },
-  example: 'hopfcole build examples/lse.json -o out/lse.onnx',
+  example: 'hopfcole build examples/lse.json -o lse.onnx',
   async run(args) {
     const { specJsonSchema } = await import('../../layers/spec.ts');
     if (args.schema === true) {

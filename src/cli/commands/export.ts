@@ -14,7 +14,7 @@ export const exportModel: Command = {
     output: { ...outputOption, describe: 'folder, or an .onnx file' },
     ...modelOptions,
   },
-  example: 'hopfcole export fixtures/digits/digits_lse.onnx --to onnx --inline -o out/digits-inlined.onnx',
+  example: 'hopfcole export fixtures/digits/digits_lse.onnx --to onnx --inline -o digits-inlined.onnx',
   async run(args) {
     const path = text(args, 'model');
     const destination = text(args, 'output');

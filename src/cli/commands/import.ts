@@ -21,7 +21,7 @@ export const importWeights: Command = {
     },
     ...modelOptions,
   },
-  example: 'hopfcole import fixtures/digits/digits_lse.pt --spec fixtures/digits/digits_lse.json -o out/digits.onnx',
+  example: 'hopfcole import fixtures/digits/digits_lse.pt --spec fixtures/digits/digits_lse.json -o digits.onnx',
   async run(args) {
     const path = text(args, 'file');
     const output = text(args, 'output');

@@ -17,7 +17,7 @@ export const run: Command = {
     repeat: { type: 'number', describe: 'time N runs', requiresArg: true },
     ...providerOptions,
   },
-  example: 'hopfcole run fixtures/digits/digits_lse.onnx --input fixtures/digits/test.npz -o out/f.npz --ep cpu',
+  example: 'hopfcole run fixtures/digits/digits_lse.onnx --input fixtures/digits/test.npz -o f.npz --ep cpu',
   async run(args, context) {
     const path = text(args, 'model');
     const output = text(args, 'output');
