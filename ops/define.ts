@@ -4,7 +4,7 @@ import type { CostateRule } from '../src/graph/costate.ts';
 import type { FunctionDefinition } from '../src/graph/function.ts';
 import { inputValue, makeNode } from '../src/graph/make.ts';
 import { subgraph } from '../src/graph/subgraph.ts';
-import { type TensorType, tensorType } from '../src/graph/type.ts';
+import type { TensorType } from '../src/graph/type.ts';
 import type { Value } from '../src/graph/value.ts';
 import { bodyOpset, domain, domainVersion } from './domain.ts';
 
@@ -28,7 +28,7 @@ export function typePart(dtype: string): string {
 const definitions = new Map<string, FunctionDefinition>();
 
 /** The function of a form; equal forms give the same function, so that a model holds it once. */
-export function definitionOf(form: Form): FunctionDefinition {
+function definitionOf(form: Form): FunctionDefinition {
   const overload = form.parts.filter((part) => part !== '').join('_');
   const key = `${form.name}:${overload}`;
   const known = definitions.get(key);
@@ -93,5 +93,3 @@ export function nth(values: readonly Value[], index: number): Value {
     throw new HopfcoleError('WRONG_ARITY', `expected at least ${index + 1} values, got ${values.length}`);
   return value;
 }
-
-export { tensorType };

@@ -29,7 +29,7 @@ export interface OnnxTarget {
  * The model as it is to be written: opset, IR and functions as asked for. What is not asked for stays as it is.
  * @throws what raising, lowering and inlining throw, before any file is touched.
  */
-export function forTarget(given: Model, target: OnnxTarget): Model {
+function forTarget(given: Model, target: OnnxTarget): Model {
   const inlined = target.inline === true ? inlineFunctions(given) : given;
   const own = opsetOf(inlined.opsets);
   const opset = target.opset ?? own;

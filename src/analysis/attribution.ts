@@ -118,7 +118,7 @@ function atBodyOpset(model: Model): Model {
 }
 
 /** The site of that name, or the last exact one. */
-export function chooseSite(sites: readonly Site[], name: string | undefined): Site {
+function chooseSite(sites: readonly Site[], name: string | undefined): Site {
   const names = sites.map((site) => site.name).join(', ');
   if (name !== undefined) {
     const found = sites.find((site) => site.name === name);

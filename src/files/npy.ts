@@ -1,4 +1,4 @@
-import { byteLengthOf, type DType, dtypes } from './dtype.ts';
+import { type DType, dtypes } from './dtype.ts';
 import { HopfcoleError } from './error.ts';
 import { lazySource } from './lazy.ts';
 import { countOf } from './safetensors.ts';
@@ -295,11 +295,4 @@ function unicode(tensor: Tensor): NumpyReady {
     });
   });
   return { descr: `<U${width}`, tensor: { dtype: 'string', shape: tensor.shape, bytes } };
-}
-
-/** The bytes of one element in memory; what `forNumpy` leaves is always whole bytes. */
-export function npySize(ready: NumpyReady): number {
-  const { tensor } = ready;
-  if ('bytes' in tensor) return tensor.bytes.byteLength;
-  return byteLengthOf(tensor.dtype, countOf(tensor.shape) ?? 0);
 }

@@ -223,12 +223,12 @@ function smallFloat(
 
 const scratch = new DataView(new ArrayBuffer(8));
 
-export function float16Value(bits: number): number {
+function float16Value(bits: number): number {
   return smallFloat(bits, 5, 10, 15, 'ieee');
 }
 
 /** Round to nearest even straight from float64, with subnormals, infinities and NaN. */
-export function float16Bits(value: number): number {
+function float16Bits(value: number): number {
   if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
@@ -240,13 +240,13 @@ export function float16Bits(value: number): number {
   return sign | (((e + 15) << 10) + roundHalfEven((magnitude / 2 ** e - 1) * 1024));
 }
 
-export function bfloat16Value(bits: number): number {
+function bfloat16Value(bits: number): number {
   scratch.setUint32(0, bits << 16);
   return scratch.getFloat32(0);
 }
 
 /** Round to nearest even from float32 (a float64 is rounded to float32 first, as PyTorch does). */
-export function bfloat16Bits(value: number): number {
+function bfloat16Bits(value: number): number {
   if (Number.isNaN(value)) return 0x7fc0;
   scratch.setFloat32(0, value);
   const bits = scratch.getUint32(0);

@@ -104,7 +104,7 @@ function onnxName(camel: string): string {
 }
 
 /** Attributes in natural types under camelCase names, as the schema wants them; `undefined` is an attribute left out. */
-export function attributesOf(schema: Schema, given: Readonly<Record<string, unknown>>): ReadonlyMap<string, Attribute> {
+function attributesOf(schema: Schema, given: Readonly<Record<string, unknown>>): ReadonlyMap<string, Attribute> {
   const byCamel = new Map<string, Attribute>();
   for (const [camel, value] of Object.entries(given)) {
     if (value === undefined) continue;

@@ -40,7 +40,7 @@ export function checkOutputs(outputs: readonly TensorDescription[], wanted: read
   return wanted === undefined ? names : names.filter((name) => wanted.includes(name));
 }
 
-export function describeInput({ name, dtype, shape }: TensorDescription): string {
+function describeInput({ name, dtype, shape }: TensorDescription): string {
   return `'${name}' ${dtype}${describeShape(shape)}`;
 }
 

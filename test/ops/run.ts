@@ -40,7 +40,7 @@ export function runAll(cases: readonly Case[]): readonly Results[] {
   });
 }
 
-export function tryAll(cases: readonly Case[]): readonly (Results | { readonly error: string })[] {
+function tryAll(cases: readonly Case[]): readonly (Results | { readonly error: string })[] {
   const sent = cases.map((one) => ({
     model: Buffer.from(bytesOf(one)).toString('base64'),
     engine: one.engine ?? 'ort',
@@ -70,7 +70,7 @@ function decodeAll(outputs: Encoded): Results {
 }
 
 /** Repeatable numbers, roughly normal. */
-export function randoms(seed: number): () => number {
+function randoms(seed: number): () => number {
   let state = seed >>> 0;
   const uniform = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -3,7 +3,7 @@
  * An atom is a symbol of the model, or a floor quotient, maximum or minimum that no polynomial can say.
  * All work is bounded: what grows beyond the limits below throws `TooComplex`, which dim.ts turns into "unknown".
  */
-export interface Atom {
+interface Atom {
   readonly kind: 'symbol' | 'floor' | 'max' | 'min';
   /** The atom as written in an expression (a symbol that is no identifier is quoted); equal texts are equal atoms. */
   readonly text: string;
@@ -13,7 +13,7 @@ export interface Atom {
   readonly parts: readonly Polynomial[];
 }
 
-export interface Term {
+interface Term {
   readonly coefficient: number;
   /** Sorted by text, repeated for powers; empty for the constant term. */
   readonly factors: readonly Atom[];
@@ -26,7 +26,7 @@ export class TooComplex extends Error {}
 
 const limits = { terms: 24, degree: 8, text: 240 };
 
-export const zero: Polynomial = [];
+const zero: Polynomial = [];
 
 export function integer(value: number): Polynomial {
   return value === 0 ? zero : [{ coefficient: safe(value), factors: [] }];
@@ -40,7 +40,7 @@ export function symbol(name: string): Polynomial {
   return ofAtom({ kind: 'symbol', text: plain ? name : JSON.stringify(name), name, parts: [] });
 }
 
-export function ofAtom(atom: Atom): Polynomial {
+function ofAtom(atom: Atom): Polynomial {
   return [{ coefficient: 1, factors: [atom] }];
 }
 
@@ -69,7 +69,7 @@ export function constantValue(a: Polynomial): number | undefined {
   return a.length === 1 && term?.factors.length === 0 ? term.coefficient : undefined;
 }
 
-export function constantTerm(a: Polynomial): number {
+function constantTerm(a: Polynomial): number {
   const last = a.at(-1);
   return last?.factors.length === 0 ? last.coefficient : 0;
 }
@@ -133,7 +133,7 @@ export function isCutTo(a: Polynomial, b: Polynomial): boolean {
 }
 
 /** A bound that holds for all sizes, -Infinity where none is known. */
-export function lowerBound(a: Polynomial): number {
+function lowerBound(a: Polynomial): number {
   let bound = 0;
   for (const { coefficient, factors } of a) {
     if (factors.length === 0) bound += coefficient;

@@ -12,13 +12,13 @@ export const knownLimit = 64;
  * The full constant a value is: a constant, a parameter that no caller may replace and whose bytes are in memory, or the output of a
  * Constant node that holds a tensor; undefined otherwise.
  */
-export function constantOf(value: Value | undefined): Tensor | undefined {
+function constantOf(value: Value | undefined): Tensor | undefined {
   const stored = storedConstantOf(value);
   return stored === undefined || isStored(stored) ? undefined : stored;
 }
 
 /** As `constantOf`, but also where the bytes are still in a file. */
-export function storedConstantOf(value: Value | undefined): AnyTensor | undefined {
+function storedConstantOf(value: Value | undefined): AnyTensor | undefined {
   const source = value?.source;
   switch (source?.kind) {
     case 'constant':

@@ -22,7 +22,7 @@ function knownBy(call: Call, dtype: DType | undefined): KnownDims | undefined {
 }
 
 /** One input, the output like it. */
-export const sameAsInput: InferRule = (call) => {
+const sameAsInput: InferRule = (call) => {
   const dtype = dtypeOf(call, 0);
   return [tensor(dtype, shapeOf(call, 0), knownBy(call, dtype))];
 };

@@ -1,4 +1,4 @@
-import { differentDims, unifyDims } from '../dim.ts';
+import { differentDims } from '../dim.ts';
 import type { Call, InferRule } from '../rule.ts';
 import { type Dim, describeShape, type Shape } from '../type.ts';
 import { dtypeAttribute, intAttribute } from './attributes.ts';
@@ -16,7 +16,7 @@ import {
 } from './call.ts';
 
 /** numpy's matmul: [..., M, K] x [..., K, N], a vector on either side is a row or a column that vanishes. */
-export function matMulShape(call: Call, a: Shape, b: Shape, names: readonly [string, string]): Shape {
+function matMulShape(call: Call, a: Shape, b: Shape, names: readonly [string, string]): Shape {
   if (a?.length === 0) throw badShape(call, names[0], 'of rank 1 or more', a);
   if (b?.length === 0) throw badShape(call, names[1], 'of rank 1 or more', b);
   if (a === undefined || b === undefined) return undefined;
@@ -93,12 +93,6 @@ const eyeLike: InferRule = (call) => {
 
 function dtypeAttributeOrInput(call: Call): ReturnType<typeof dtypeOf> {
   return call.attributes.has('dtype') ? dtypeAttribute(call, 'dtype', undefined) : dtypeOf(call, 0);
-}
-
-/** Of sizes that must agree, what is known; undefined is not an error. @throws SHAPE_MISMATCH */
-export function agree(call: Call, argument: string, a: Dim, b: Dim, shape: Shape, what: string): Dim {
-  if (differentDims(a, b)) throw badShape(call, argument, `of ${what} ${a}`, shape);
-  return unifyDims(a, b);
 }
 
 export const matrixRules: Readonly<Record<string, InferRule>> = {

@@ -2,7 +2,7 @@ import { addDims, ceilDivideDims, compareDims, floorDivideDims, minDim, multiply
 import type { Call } from '../rule.ts';
 import type { Dim } from '../type.ts';
 import { badAttribute, intsAttribute, isReference, stringAttribute } from './attributes.ts';
-import { mismatch, shapeOf } from './call.ts';
+import { mismatch } from './call.ts';
 
 /** How windows lie over the spatial axes of Conv, the pools and their like; undefined lists are not known (references). */
 export interface Windows {
@@ -76,9 +76,4 @@ export function windowCount(
   const inside = compareDims(addDims(end, stride), extent);
   if (inside === -1 || inside === 0) return addDims(steps, 1);
   return addDims(minDim(steps, floorDivideDims(subtractDims(addDims(size, begin), 1), stride)), 1);
-}
-
-/** Spatial axes of an input in [N, C, ...] form, undefined where its rank is not known. */
-export function spatialOf(call: Call, index: number): readonly Dim[] | undefined {
-  return shapeOf(call, index)?.slice(2);
 }

@@ -35,7 +35,7 @@ export class Scope {
   }
 }
 
-export function operatorOf(node: NodeProto): string {
+function operatorOf(node: NodeProto): string {
   return node.domain ? `${node.domain}::${node.opType ?? ''}` : (node.opType ?? '');
 }
 

@@ -58,7 +58,7 @@ export async function fromProto(proto: ModelInit, folder?: Folder): Promise<Mode
   };
 }
 
-export function keyOfProto({ domain, name, overload }: FunctionInit): string {
+function keyOfProto({ domain, name, overload }: FunctionInit): string {
   return functionKey(domain ?? '', name ?? '', overload ?? '');
 }
 

@@ -48,13 +48,13 @@ function modelVersionOf(model: Model, origin: ModelInit | undefined): NonNullabl
   return toLong(model.modelVersion);
 }
 
-export function opsetsToProto(opsets: ReadonlyMap<string, number>, before?: readonly OpsetInit[] | null): OpsetInit[] {
+function opsetsToProto(opsets: ReadonlyMap<string, number>, before?: readonly OpsetInit[] | null): OpsetInit[] {
   if (before && sameMap(opsetsFromProto(before), opsets)) return [...before];
   return [...opsets].map(([domain, version]) => ({ domain, version: toLong(version) }));
 }
 
 /** A function that was built imports what its model imports: runtimes refuse functions whose imports differ. */
-export function functionToProto(definition: FunctionDefinition, opsets: ReadonlyMap<string, number>): FunctionInit {
+function functionToProto(definition: FunctionDefinition, opsets: ReadonlyMap<string, number>): FunctionInit {
   const origin = definition.origin as FunctionInit | undefined;
   const { body } = definition;
   const writer = new GraphWriter(body);
