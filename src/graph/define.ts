@@ -1,15 +1,14 @@
 import { HopfcoleError } from '../files/error.ts';
 import { atCaller, convertAttribute, isValue } from './apply.ts';
 import type { Attribute, Attributes } from './attribute.ts';
-import { capturesOf } from './captures.ts';
 import type { CostateRule } from './costate.ts';
 import type { FunctionDefinition } from './function.ts';
 import type { Graph } from './graph.ts';
 import { inputValue, makeNode } from './make.ts';
 import { defaultOpset } from './model.ts';
-import { everyNode } from './passes/walk.ts';
 import { subgraph } from './subgraph.ts';
 import type { Value } from './value.ts';
+import { capturesOf, everyNode } from './walk.ts';
 
 type AttributeKind = 'float' | 'int' | 'string' | 'tensor' | 'floats' | 'ints' | 'strings';
 

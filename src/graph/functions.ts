@@ -1,8 +1,8 @@
 import { HopfcoleError } from '../files/error.ts';
-import { subgraphsOf } from './captures.ts';
 import type { FunctionDefinition } from './function.ts';
 import { functionsInOrder, keyOf } from './passes/calls.ts';
 import type { Node } from './value.ts';
+import { subgraphsOf } from './walk.ts';
 
 /**
  * The functions that nodes call, directly or through other functions, and `more`; each after those it calls.

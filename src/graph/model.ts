@@ -1,6 +1,5 @@
 import { HopfcoleError } from '../files/error.ts';
 import { isStored } from '../files/tensor.ts';
-import { subgraphsOf, usedBy } from './captures.ts';
 import type { FunctionDefinition } from './function.ts';
 import { collectFunctions } from './functions.ts';
 import type { Graph, Model, Output } from './graph.ts';
@@ -8,6 +7,7 @@ import { rewriteGraph } from './passes/rewrite.ts';
 import { schemaOf } from './schema.ts';
 import { bareGraph } from './subgraph.ts';
 import type { Node, Value } from './value.ts';
+import { subgraphsOf, usedBy } from './walk.ts';
 
 export interface ModelSpec {
   /** Made by `input`, in the order they are written. */

@@ -1,9 +1,9 @@
 import { HopfcoleError } from '../files/error.ts';
 import { isValue } from './apply.ts';
-import { usedBy } from './captures.ts';
 import type { Graph } from './graph.ts';
 import { recorded } from './record.ts';
 import type { Node, Value } from './value.ts';
+import { usedBy } from './walk.ts';
 
 const noMetadata: ReadonlyMap<string, string> = new Map();
 

@@ -3,8 +3,8 @@ import { HopfcoleError } from '../files/error.ts';
 import { isStored, type Tensor, toNumbers } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { constantTensor } from '../graph/passes/constants.ts';
-import { everyNode } from '../graph/passes/walk.ts';
 import type { Value } from '../graph/value.ts';
+import { everyNode } from '../graph/walk.ts';
 import { argumentsOf } from './sites.ts';
 
 /**

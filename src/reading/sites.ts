@@ -5,8 +5,8 @@ import type { FunctionDefinition } from '../graph/function.ts';
 import type { Model } from '../graph/graph.ts';
 import { moduleKey } from '../graph/label.ts';
 import { constantTensor } from '../graph/passes/constants.ts';
-import { everyNode } from '../graph/passes/walk.ts';
 import type { Node, Value } from '../graph/value.ts';
+import { everyNode } from '../graph/walk.ts';
 
 export type SiteKind = 'lse' | 'softmax-head' | 'max' | 'attention';
 

@@ -1,9 +1,9 @@
 import type { FunctionDefinition } from '../function.ts';
 import type { Graph, Model } from '../graph.ts';
 import type { Node, Value } from '../value.ts';
+import { everyNode, subgraphsOf } from '../walk.ts';
 import { calleeOf, functionTable } from './calls.ts';
 import { rewriteGraph } from './rewrite.ts';
-import { everyNode, subgraphsOf } from './walk.ts';
 
 /** A model without the nodes, parameters and functions that no output depends on. Inputs stay: they are its signature. */
 export function removeDead(model: Model): Model {
@@ -24,7 +24,7 @@ export function removeDead(model: Model): Model {
 }
 
 /** A graph, subgraphs included, without what its outputs do not need. */
-export function removeDeadNodes(graph: Graph): Graph {
+function removeDeadNodes(graph: Graph): Graph {
   const live = liveValues(graph);
   return rewriteGraph(graph, () => undefined, {
     keepNode: (node) => node.outputs.some((value) => live.has(value)),

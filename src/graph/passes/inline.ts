@@ -3,11 +3,11 @@ import type { Attribute } from '../attribute.ts';
 import type { FunctionDefinition } from '../function.ts';
 import type { Graph, Model } from '../graph.ts';
 import type { Node, Value } from '../value.ts';
+import { everyNode } from '../walk.ts';
 import { calleeOf, functionsInOrder, functionTable } from './calls.ts';
 import { Names } from './names.ts';
 import { alignOpsets } from './opset/align.ts';
 import { type Replacement, rewriteGraph } from './rewrite.ts';
-import { everyNode } from './walk.ts';
 
 export interface InlineOptions {
   /** Which calls are replaced by their function's body: all by default. */

@@ -1,5 +1,5 @@
 import type { Graph } from '../graph.ts';
-import { usedNames } from './walk.ts';
+import { usedNames } from '../walk.ts';
 
 type Kind = 'node' | 'value' | 'call';
 

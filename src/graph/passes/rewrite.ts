@@ -5,8 +5,8 @@ import type { Graph, Model, Output } from '../graph.ts';
 import { makeNode, makeValue, type NodeSpec } from '../make.ts';
 import type { Inferred } from '../rule.ts';
 import type { Node, Value } from '../value.ts';
+import { capturesOf, usedBy } from '../walk.ts';
 import { functionsInOrder } from './calls.ts';
-import { capturedValues, dependenciesOf } from './walk.ts';
 
 /** The graph a visited node stands in: one object per graph, so that a pass can keep a scope's state under it. */
 export interface Place {
@@ -36,7 +36,7 @@ export interface RewriteOptions {
   readonly copy?: Copy;
 }
 
-export interface Copy {
+interface Copy {
   /** The new name of a value, or of a node where `value` is undefined. */
   readonly rename: (name: string | undefined, value: Value | undefined) => string | undefined;
   /** What attributes become before a node is visited (a function's attribute references, when it is inlined). */
@@ -127,7 +127,7 @@ class Rewriter {
   }
 
   outermost(graph: Graph): Graph {
-    const outside = [...capturedValues(graph), ...this.values.values()];
+    const outside = [...capturesOf(graph), ...this.values.values()];
     for (const { source } of outside) if (source.kind === 'output') this.placed.add(source.node);
     for (const value of outside) if (value.source.kind === 'parameter') this.parameters.add(value);
     return this.graph(graph, undefined);
@@ -256,8 +256,9 @@ class Rewriter {
 
   /** Puts the new nodes (and parameters) that values need into the graph, what they need first. */
   private place(values: readonly (Value | undefined)[], nodes: Node[], parameters: Value[]): void {
-    const stack: { readonly node: Node; readonly needs: Iterator<Value> }[] = [];
-    const enter = (value: Value) => {
+    const stack: { readonly node: Node; readonly needs: readonly (Value | undefined)[]; next: number }[] = [];
+    const enter = (value: Value | undefined) => {
+      if (value === undefined) return;
       const { source } = value;
       if (source.kind === 'parameter' && !this.parameters.has(value)) {
         this.parameters.add(value);
@@ -265,13 +266,12 @@ class Rewriter {
       }
       if (source.kind !== 'output' || this.placed.has(source.node)) return;
       this.placed.add(source.node);
-      stack.push({ node: source.node, needs: dependenciesOf(source.node) });
+      stack.push({ node: source.node, needs: usedBy(source.node), next: 0 });
     };
     for (const value of values) {
-      if (value !== undefined) enter(value);
+      enter(value);
       for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-        const next = top.needs.next();
-        if (next.done !== true) enter(next.value);
+        if (top.next < top.needs.length) enter(top.needs[top.next++]);
         else {
           nodes.push(top.node);
           stack.pop();

@@ -3,24 +3,15 @@ import type { Attribute } from '../attribute.ts';
 import type { FunctionDefinition } from '../function.ts';
 import type { Model } from '../graph.ts';
 import type { Node, Value } from '../value.ts';
+import { everyNode, subgraphsOf } from '../walk.ts';
 import { constantTensor } from './constants.ts';
+import { randomOperators } from './random.ts';
 import { type Place, type Replacement, rewriteModel } from './rewrite.ts';
-import { everyNode, subgraphsOf } from './walk.ts';
 
 export interface ShareOptions {
   /** Take parameters of equal bytes for one as well. Their names are then no longer all in the file. */
   readonly parameters?: boolean;
 }
-
-/** Operators that give something else each time they run. */
-const random = new Set([
-  'RandomNormal',
-  'RandomNormalLike',
-  'RandomUniform',
-  'RandomUniformLike',
-  'Multinomial',
-  'Bernoulli',
-]);
 
 /** Tensors up to this size are compared by their bytes, larger ones by identity. */
 const compared = 4096;
@@ -51,7 +42,10 @@ export function shareCommon(model: Model, options: ShareOptions = {}): Model {
 }
 
 function isPure(node: Node, known: WeakMap<FunctionDefinition, boolean>): boolean {
-  if (node.domain === '' && (random.has(node.opType) || (node.opType === 'Dropout' && node.inputs[2] !== undefined)))
+  if (
+    node.domain === '' &&
+    (randomOperators.has(node.opType) || (node.opType === 'Dropout' && node.inputs[2] !== undefined))
+  )
     return false;
   // A subgraph may hold anything, and is compared by identity alone: seldom equal, never wrong.
   if (subgraphsOf(node).length > 0) return false;
@@ -60,7 +54,9 @@ function isPure(node: Node, known: WeakMap<FunctionDefinition, boolean>): boolea
   let pure = known.get(callee);
   if (pure === undefined) {
     pure = [...everyNode(callee.body)].every((inner) => isPure(inner, known) || subgraphsOf(inner).length > 0);
-    pure &&= ![...everyNode(callee.body)].some((inner) => random.has(inner.opType) || inner.opType === 'Dropout');
+    pure &&= ![...everyNode(callee.body)].some(
+      (inner) => randomOperators.has(inner.opType) || inner.opType === 'Dropout',
+    );
     known.set(callee, pure);
   }
   return pure;

@@ -1,10 +1,10 @@
 import type { Where } from '../../files/error.ts';
 import { bindTypes, checkCall, parameterAt } from '../check.ts';
 import type { Graph, Model } from '../graph.ts';
-import { everyGraph } from '../passes/walk.ts';
 import { type Schema, schemaOf } from '../schema.ts';
 import { describeType, typeKey } from '../type.ts';
 import type { Node } from '../value.ts';
+import { everyGraph } from '../walk.ts';
 import type { Problems } from './problem.ts';
 import { checkValues } from './values.ts';
 

@@ -1,7 +1,7 @@
 import type { Where } from '../../files/error.ts';
-import { subgraphsOf } from '../captures.ts';
 import { describeType, typeKey } from '../type.ts';
 import type { Node } from '../value.ts';
+import { subgraphsOf } from '../walk.ts';
 import type { Problems } from './problem.ts';
 
 /** Operators whose attribute `axis` (the default given) names an axis of the first input. */

@@ -136,11 +136,7 @@ export function attributesToProto(attributes: Attributes, graph: (graph: Graph) 
   return [...attributes].map(([name, attribute]) => attributeToProto(name, attribute, graph));
 }
 
-export function attributeToProto(
-  name: string,
-  attribute: Attribute,
-  graph: (graph: Graph) => GraphInit,
-): AttributeInit {
+function attributeToProto(name: string, attribute: Attribute, graph: (graph: Graph) => GraphInit): AttributeInit {
   const origin = originOf<AttributeInit>(attribute);
   const head = origin === undefined ? { name } : { ...copyOf(origin), name: keep(origin.name, name) ?? null };
   if (attribute.kind === 'graph') return { type: codes.graph, ...head, g: graph(attribute.value) };

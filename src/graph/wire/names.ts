@@ -1,7 +1,7 @@
 import { HopfcoleError } from '../../files/error.ts';
-import { capturesOf } from '../captures.ts';
 import type { Graph } from '../graph.ts';
 import type { Value } from '../value.ts';
+import { capturesOf } from '../walk.ts';
 
 /** Names that nobody gave, unique in the whole model and the same whenever the same model is built. */
 export class FreshNames {

@@ -1,6 +1,6 @@
-import { subgraphsOf } from '../captures.ts';
 import type { Graph } from '../graph.ts';
 import type { Value } from '../value.ts';
+import { subgraphsOf } from '../walk.ts';
 
 /** What writing needs to know of a graph, all its depths together, before the first name is given. */
 export interface Usage {

@@ -2,23 +2,15 @@ import { HopfcoleError } from '../../../files/error.ts';
 import { elementCount, type Tensor } from '../../../files/tensor.ts';
 import type { Model } from '../../graph.ts';
 import type { Node, Value } from '../../value.ts';
+import { subgraphsOf, usedBy } from '../../walk.ts';
 import { constantTensor } from '../constants.ts';
 import { removeDead } from '../dead.ts';
+import { randomOperators } from '../random.ts';
 import { rewriteGraph } from '../rewrite.ts';
-import { dependenciesOf, subgraphsOf } from '../walk.ts';
 import { namedConstant } from './fold.ts';
 
 /** Runs a model that has no inputs, and gives its outputs in order. */
 export type EvaluateModel = (model: Model) => Promise<readonly Tensor[]>;
-
-const random = new Set([
-  'RandomNormal',
-  'RandomNormalLike',
-  'RandomUniform',
-  'RandomUniformLike',
-  'Multinomial',
-  'Bernoulli',
-]);
 
 /**
  * A model in which what depends on constants alone, floating point too, was computed by a runtime: for its main graph, values of
@@ -55,7 +47,7 @@ export async function foldByRunning(model: Model, evaluate: EvaluateModel, eleme
 
 function isFoldable(node: Node): boolean {
   const own = node.domain === '' && node.callee === undefined && node.opType !== 'Constant';
-  return own && !random.has(node.opType) && node.opType !== 'Dropout' && subgraphsOf(node).length === 0;
+  return own && !randomOperators.has(node.opType) && node.opType !== 'Dropout' && subgraphsOf(node).length === 0;
 }
 
 function isSmall({ shape, type }: Value, limit: number): boolean {
@@ -70,7 +62,7 @@ function neededOutside(model: Model, inside: ReadonlySet<Node>, fixed: ReadonlyS
   const needed = new Set<Value>();
   for (const node of model.graph.nodes) {
     if (inside.has(node)) continue;
-    for (const value of dependenciesOf(node)) if (fixed.has(value)) needed.add(value);
+    for (const value of usedBy(node)) if (value !== undefined && fixed.has(value)) needed.add(value);
   }
   for (const { value } of model.graph.outputs) if (fixed.has(value)) needed.add(value);
   return needed;

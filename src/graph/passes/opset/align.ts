@@ -1,8 +1,8 @@
 import type { FunctionDefinition } from '../../function.ts';
 import type { Graph, Model } from '../../graph.ts';
 import { schemaOf } from '../../schema.ts';
+import { everyNode } from '../../walk.ts';
 import { replaceFunctions } from '../rewrite.ts';
-import { everyNode } from '../walk.ts';
 import { opsetOf, raiseOpset } from './raise.ts';
 
 /**

@@ -3,9 +3,9 @@ import type { FunctionDefinition } from '../../function.ts';
 import type { Graph, Model } from '../../graph.ts';
 import { newestOpset, schemaOf, versionsOf } from '../../schema.ts';
 import type { Node } from '../../value.ts';
+import { everyNode } from '../../walk.ts';
 import { calleeOf, functionsInOrder, functionTable } from '../calls.ts';
 import { type Replacement, remake, rewriteGraph } from '../rewrite.ts';
-import { everyNode } from '../walk.ts';
 import type { Context, Conversions } from './conversion.ts';
 import { legacy } from './legacy.ts';
 import { retagged } from './retag.ts';
@@ -15,7 +15,7 @@ import { toInputs } from './to-inputs.ts';
 const conversions: Conversions = { ...toInputs, ...changedSemantics, ...legacy };
 
 /** The oldest opset that models are raised to or lowered to. */
-export const oldestTarget = 13;
+const oldestTarget = 13;
 
 /**
  * A model with its ai.onnx operators, those of functions and subgraphs too, at a newer opset, and its IR version raised to what
@@ -66,7 +66,7 @@ export function withOpset(opsets: ReadonlyMap<string, number>, version: number):
 }
 
 /** The IR version that was current when an opset was released. */
-export function irOfOpset(opset: number): number {
+function irOfOpset(opset: number): number {
   const releases: readonly (readonly [opset: number, ir: number])[] = [
     [25, 13],
     [23, 11],
