@@ -15,6 +15,8 @@ import { workerChannel } from './worker-channel.ts';
  * MODEL_REFUSED, UNSUPPORTED_OPERATOR, UNSUPPORTED_DTYPE, TIMEOUT, INTERRUPTED, NATIVE_CRASH, NOT_BUILT.
  */
 export async function openSession(source: ModelSource, options: OpenOptions = {}): Promise<Session> {
+  // Its telemetry leaves files of every run in the temporary folder; who wants it sets the variable.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   const home = options.home ?? 'worker';
   if (home !== 'child' && (options.signal !== undefined || options.timeoutMs !== undefined)) refuseLimits();
   const chosen = await chooseProvider(options.provider ?? 'auto');
