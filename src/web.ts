@@ -61,6 +61,7 @@ export { defaultIr, defaultOpset, type ModelSpec, model } from './graph/model.ts
 export * as op from './graph/op.ts';
 // Passes: a model in, a model out.
 export { removeDead } from './graph/passes/dead.ts';
+export { type EvaluateModel, foldByRunning } from './graph/passes/fold/evaluate.ts';
 export { type FoldOptions, foldConstants } from './graph/passes/fold/fold.ts';
 export { type InlineOptions, inlineFunctions } from './graph/passes/inline.ts';
 export { lowerOpset } from './graph/passes/opset/lower.ts';
@@ -85,6 +86,8 @@ export { encodeModel, writeModel } from './onnx/write.ts';
 export { sitesKey, withReading } from './reading/metadata.ts';
 export { type Site, type SiteKind, sitesOf } from './reading/sites.ts';
 // Reports: self-contained pages of HTML and SVG, made without a document.
+export { attributionReport } from './report/attribution.ts';
+export type { AttributionData, AttributionRow } from './report/attribution-data.ts';
 export { type Bar, barChart } from './report/bars.ts';
 export { type Histogram, histogram } from './report/histogram.ts';
 export { type LineChart, lineChart } from './report/lines.ts';

@@ -1,6 +1,7 @@
 import { logSumExp } from '../../ops/index.ts';
 import {
   attributionGraph,
+  attributionReport,
   barChart,
   buildNetwork,
   constant,
@@ -31,6 +32,7 @@ import {
   validate,
   verifyCheckpoint,
 } from '../../src/web.ts';
+import { attributionSample } from '../report/attribution-sample.ts';
 
 /** The files of fixtures/digits that the scenario reads. */
 export const files = ['digits_lse.pt', 'digits_lse.safetensors', 'digits_lse.json', 'digits.npz'] as const;
@@ -85,6 +87,8 @@ export async function scenario(given: Files): Promise<Record<string, string>> {
       page({ title: 'A report', sections: [{ id: 'one', title: 'One', body: html`<p>${'<&>'}</p>${chart}` }] }),
     ),
   );
+
+  told.attributionReport = digest(new TextEncoder().encode(attributionReport(attributionSample())));
 
   told.mistake = await messageOf(() => op.matMul(x, W));
   told.notOnnx = await messageOf(() => readModel(memorySource(given['digits_lse.pt'])));
