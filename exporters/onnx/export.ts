@@ -12,6 +12,7 @@ import { toProto } from '../../src/graph/wire/write.ts';
 import { planExternal, writeExternal } from '../../src/onnx/externalise.ts';
 import { writeModel } from '../../src/onnx/write.ts';
 
+/** What the reader of the exported file asks for; what is left out stays as it is. */
 export interface OnnxTarget {
   /** ai.onnx opset to write; default: the model's own. */
   readonly opset?: number | undefined;

@@ -11,6 +11,7 @@ import type { Value } from '../graph/value.ts';
 import { argumentsOf, blocksOf, type Site, sitesOf } from '../reading/sites.ts';
 import { buildOn } from './splice.ts';
 
+/** What is to be attributed, and how much of it is to be told. */
 export interface AttributionRequest {
   /** Name of the site; default: the last exact one. */
   readonly site?: string | undefined;
@@ -22,6 +23,7 @@ export interface AttributionRequest {
   readonly withQuery?: boolean;
 }
 
+/** A graph that attributes, and the site it speaks of. */
 export interface AttributionGraph {
   readonly site: Site;
   /** Takes the inputs of the given model; gives what `attributionResult` reads. */

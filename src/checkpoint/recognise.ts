@@ -2,6 +2,7 @@ import { HopfcoleError } from '../files/error.ts';
 import type { ByteSource } from '../files/source.ts';
 import { openZip } from '../files/zip/read.ts';
 
+/** What a file is, by its content. */
 export type Format =
   | 'onnx'
   | 'pt2'

@@ -15,6 +15,7 @@ import { isPlain, type Layout, strided } from './strided.ts';
 const repeatLimit = 256 * 2 ** 20;
 const pickleLimit = 512 * 2 ** 20;
 
+/** The named tensors of a checkpoint, under the names they have in it. */
 export interface Checkpoint {
   readonly format: string;
   readonly tensors: Map<string, AnyTensor>;

@@ -33,6 +33,7 @@ export const dtypes = {
   float6e3m2: { code: 28, bits: 6, kind: 'float' },
 } as const satisfies Record<string, { code: number; bits: number; kind: string }>;
 
+/** An element type, as NumPy and PyTorch call it. */
 export type DType = keyof typeof dtypes;
 
 const byCode = new Map<number, DType>(Object.entries(dtypes).map(([name, { code }]) => [code, name as DType]));

@@ -27,6 +27,7 @@ export interface ByteRange {
   readonly length: number;
 }
 
+/** Bytes in memory as a source; `name` is what errors call it. */
 export function memorySource(bytes: Uint8Array, name = 'memory'): ByteSource {
   return {
     name,

@@ -21,8 +21,10 @@ export interface StoredTensor {
   readonly range: ByteRange;
 }
 
+/** A tensor in memory, or still in a file: `load` gives the first of both. */
 export type AnyTensor = Tensor | StoredTensor;
 
+/** Whether a tensor's bytes are still in a file. */
 export function isStored(tensor: AnyTensor): tensor is StoredTensor {
   return 'range' in tensor;
 }
@@ -52,6 +54,7 @@ export function makeTensor(dtype: DType, shape: readonly number[], bytes: Uint8A
   return { dtype, shape, bytes };
 }
 
+/** A tensor of strings, row-major. @throws BAD_TENSOR when shape and number of strings do not agree. */
 export function stringTensor(shape: readonly number[], strings: readonly string[]): Tensor {
   const count = checkedCount(shape);
   if (count !== strings.length)

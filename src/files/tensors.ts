@@ -10,6 +10,7 @@ import { type AnyTensor, load } from './tensor.ts';
 
 export type { Change } from './npz.ts';
 
+/** Formats of tensor files, by the ending of their names. */
 export const tensorFormats = ['npz', 'npy', 'safetensors', 'csv', 'parquet'] as const;
 export type TensorFormat = (typeof tensorFormats)[number];
 

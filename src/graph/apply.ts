@@ -15,6 +15,7 @@ export interface AttributeReference {
 /** What a constructor takes for an attribute. */
 export type Attr<T> = T | AttributeReference | undefined;
 
+/** In a function's body, given to a constructor: the attribute that each call of the function sets. */
 export function attributeReference(name: string): AttributeReference {
   return { reference: name };
 }

@@ -12,6 +12,7 @@ import { capturesOf, everyNode } from './walk.ts';
 
 type AttributeKind = 'float' | 'int' | 'string' | 'tensor' | 'floats' | 'ints' | 'strings';
 
+/** A function of one's own: its names, and how its body is built. */
 export interface FunctionSpec {
   readonly domain: string;
   readonly name: string;

@@ -26,6 +26,7 @@ export interface Graph {
   readonly origin: unknown;
 }
 
+/** A graph with what a file says around it. Values, nodes and graphs are immutable: passes give new ones. */
 export interface Model {
   readonly graph: Graph;
   readonly functions: readonly FunctionDefinition[];

@@ -9,6 +9,7 @@ import { bareGraph } from './subgraph.ts';
 import type { Node, Value } from './value.ts';
 import { subgraphsOf, usedBy } from './walk.ts';
 
+/** What `model` makes a model of. */
 export interface ModelSpec {
   /** Made by `input`, in the order they are written. */
   readonly inputs: readonly Value[];
@@ -29,6 +30,7 @@ export interface ModelSpec {
   readonly doc?: string;
 }
 
+/** The opset and the IR version that models are of where nothing else is said: every provider hopfcole targets runs them. */
 export const defaultOpset = 21;
 export const defaultIr = 10;
 const firstIrWithFunctions = 8;

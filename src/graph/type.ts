@@ -9,6 +9,7 @@ export type Dim = number | string | undefined;
 /** Dimensions in order; undefined where not even the rank is known. */
 export type Shape = readonly Dim[] | undefined;
 
+/** A tensor's element type and shape, as far as they are known. */
 export interface TensorType {
   readonly kind: 'tensor' | 'sparse';
   /** undefined inside function bodies, which are written once for every dtype. */

@@ -89,6 +89,7 @@ const specSchema = z.strictObject({
   layers: z.array(layer).min(1).max(10_000),
 });
 
+/** A network's specification with all defaults filled in: what `parseSpec` gives. */
 export type Spec = z.infer<typeof specSchema>;
 export type LayerSpec = z.infer<typeof layer>;
 export type EpsilonSpec = z.infer<typeof epsilon>;

@@ -11,6 +11,7 @@ import { type LayerPlan, type ParameterPlan, parametersOf, planNetwork } from '.
 import type { Reading } from './reading.ts';
 import type { Spec } from './spec.ts';
 
+/** A network as a model, which equation each layer is, and what became of the parameters. */
 export interface Network {
   readonly model: Model;
   readonly readings: readonly Reading[];

@@ -5,6 +5,7 @@ import { attach } from './elided.ts';
 import { type AnyMessage, codecOf, type MessageName, type ModelProto, type onnx } from './messages.ts';
 import { type Skeleton, sizeLimit, skim, tooDeep } from './skim.ts';
 
+/** How much of a file is read at once. */
 export interface ReadOptions {
   /**
    * Leave tensor payloads of this many bytes and more in the source, which must then stay open (see `elisionsOf`,

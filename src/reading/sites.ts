@@ -8,6 +8,7 @@ import { constantTensor } from '../graph/passes/constants.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { everyNode } from '../graph/walk.ts';
 
+/** What a site computes. */
 export type SiteKind = 'lse' | 'softmax-head' | 'max' | 'attention';
 
 /** A place of a model that is a Hamilton-Jacobi layer by itself, with what is known of it (docs/cli.md). */

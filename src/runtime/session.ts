@@ -10,8 +10,10 @@ export interface TensorDescription {
   readonly shape: Shape;
 }
 
+/** Tensors by the names of the model's inputs. */
 export type Feeds = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
 
+/** Which outputs a run gives, and when it is stopped. */
 export interface RunOptions {
   /** The outputs wanted; all of them by default. */
   readonly outputs?: readonly string[] | undefined;
@@ -21,6 +23,7 @@ export interface RunOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** What a run gave, and how long it took. */
 export interface RunResult {
   /** In the order of the model's outputs. */
   readonly outputs: Map<string, Tensor>;

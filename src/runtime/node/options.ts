@@ -30,6 +30,7 @@ export interface KernelOptions {
   readonly requireProvider?: boolean | undefined;
 }
 
+/** Where and how a session runs its model. */
 export interface OpenOptions extends KernelOptions {
   /** `cpu`, `webgpu`, `cuda`, `tensorrt`, `coreml`, `dml`, `qnn`, or `auto` (the default): cuda where it works, webgpu on a hardware adapter, else cpu. */
   readonly provider?: string | undefined;
