@@ -49,7 +49,9 @@ export function whereOf(node: NodeProto, index: number, context: Context): Where
 }
 
 export function calleeOf(node: NodeProto, functions: ReadonlyMap<string, FunctionProto>): FunctionProto | undefined {
-  return functions.get(functionKey(node.domain ?? '', node.opType ?? '', node.overload ?? ''));
+  return functions.size === 0
+    ? undefined
+    : functions.get(functionKey(node.domain ?? '', node.opType ?? '', node.overload ?? ''));
 }
 
 /** Opset imports as a map, every mistake in them told. */

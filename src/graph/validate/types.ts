@@ -51,6 +51,7 @@ function checkGraphTypes(graph: Graph, problems: Problems): void {
 
 /** Attributes without the runtimes' own, which schemas do not list. */
 function known(node: Node): Node['attributes'] {
+  if (node.attributes.size === 0) return node.attributes;
   const own = [...node.attributes.keys()].some((name) => name.startsWith('__'));
   return own ? new Map([...node.attributes].filter(([name]) => !name.startsWith('__'))) : node.attributes;
 }

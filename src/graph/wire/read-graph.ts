@@ -129,22 +129,29 @@ export class GraphReader {
     const where: Where = { node: proto.name || undefined, operator: opType };
     try {
       const inputs = (proto.input ?? []).map((name) => (name === '' ? undefined : scope.resolve(name, where, proto)));
-      const callee = this.around.functions.get(functionKey(domain, opType, overload));
+      const { functions } = this.around;
+      const callee = functions.size === 0 ? undefined : functions.get(functionKey(domain, opType, overload));
       const opset = this.around.opsets.get(domain) ?? firstOpset;
       const version = callee === undefined ? schemaOf(opType, opset, domain)?.sinceVersion : undefined;
-      const given = { opType, domain, version, inputs, callee, outputCount: proto.output?.length ?? 0 };
+      const names = proto.output ?? [];
+      const outputCount = names.length;
       // The types of a body's inputs follow from attributes that may stand behind the body.
       const plain = (proto.attribute ?? []).filter(({ g }) => !g);
       const context = this.attributeContext(scope, () =>
         innerInputTypes({ opType, attributes: attributesFromProto(plain, context) }, inputs),
       );
       const attributes = attributesFromProto(proto.attribute ?? [], context);
-      const inferred = this.infer({ ...given, attributes }, where);
-      const names = proto.output ?? [];
+      const inferred = this.infer({ opType, domain, version, inputs, attributes, outputCount, callee }, where);
+      // Written out, as a spread here is a third of the time that reading takes.
       const node = makeNode({
-        ...given,
-        attributes,
+        opType,
+        domain,
         overload,
+        version,
+        inputs,
+        attributes,
+        outputCount,
+        callee,
         outputNames: names,
         inferred: names.map((name, index) => this.merged(declared.get(name), inferred[index], where)),
         name: proto.name || undefined,

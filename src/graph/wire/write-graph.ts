@@ -184,10 +184,22 @@ function nameIn(scope: Scope, value: Value, node?: Node): string {
   );
 }
 
+const writtenFields = [
+  'input',
+  'output',
+  'name',
+  'opType',
+  'domain',
+  'overload',
+  'docString',
+  'attribute',
+  'metadataProps',
+] as const satisfies readonly (keyof NodeInit)[];
+
 /** Whether a message has these fields already, lists item by item. */
-function sameFields(origin: NodeInit, written: NodeInit): boolean {
-  return Object.entries(written).every(([field, value]) => {
-    const before = origin[field as keyof NodeInit] ?? null;
+function sameFields(origin: NodeInit, written: Required<Pick<NodeInit, (typeof writtenFields)[number]>>): boolean {
+  return writtenFields.every((field) => {
+    const [value, before] = [written[field], origin[field] ?? null];
     if (!Array.isArray(value)) return before === value;
     return Array.isArray(before) && before.length === value.length && value.every((item, i) => item === before[i]);
   });
