@@ -52,9 +52,9 @@ export function attributionState(
 ): Value {
   const wide = widened(w);
   const z = withMask(logits(x, wide, widened(b), 'single'), mask, work);
-  const { max, scaled, exp, sum } = exponentials(z, eps, work);
+  const { max, scaled, exp, sum, axis } = exponentials(z, eps, work);
   const zero = scalar(0, work);
-  const heat = op.reduceSum(op.where(op.greater(exp, zero), op.mul(exp, scaled), zero), ints(-1));
+  const heat = op.reduceSum(op.where(op.greater(exp, zero), op.mul(exp, scaled), zero), axis);
   const wanted = clampedCount(k, ints(count));
   const [values, columns] = op.topK(z, clampedCount(wanted, lastSize(z)));
   const others = exponentials(withoutFirst(z, firstColumn(columns), work), eps, work);

@@ -1,6 +1,7 @@
 import { HopfcoleError } from '../src/files/error.ts';
 import { toNumbers } from '../src/files/tensor.ts';
 import type { CostateRule } from '../src/graph/costate.ts';
+import * as op from '../src/graph/op.ts';
 import { type Dim, tensorType } from '../src/graph/type.ts';
 import type { Value } from '../src/graph/value.ts';
 import { type Atoms, atomsOf, type Blocks, boundsPart, type FormOptions } from './atoms.ts';
@@ -10,7 +11,7 @@ import { callForm, constructing, type Form, nth, typePart } from './define.ts';
 import { expectPositiveScalar } from './epsilon.ts';
 import { at, average, gibbsRow, logitsRow, type Matrix, type Vector } from './float64.ts';
 import { expectMask, type MaskKind, maskColumns, maskInput, maskKind } from './mask.ts';
-import { as, commonType, type FloatType, widened, workType } from './precision.ts';
+import { as, commonType, type FloatType, ints, scalar, type WorkType, widened, workType } from './precision.ts';
 import { expectScalar } from './shapes.ts';
 import { unknown } from './solution.ts';
 import { positive } from './stable.ts';
@@ -173,9 +174,12 @@ function body({ dtype, bounds, blocks }: AttributionForm, [x, ...others]: readon
     return [];
   const work = workType(dtype);
   const eps = positive(epsilon, work);
-  const wide = widened(x);
+  const { rows, wide } = neverEmpty(widened(x), work);
   const lowered = (values: readonly Value[]): Value[] =>
-    values.map((value, index) => (index === 4 ? value : as(value, dtype)));
+    values.map((value, index) => {
+      const kept = op.slice(value, ints(0), rows, ints(0));
+      return index === 4 ? kept : as(kept, dtype);
+    });
   if (bounds.length === 0) return lowered(denseAttribution(wide, first, bias, mask, eps, k, work));
   const states = w.map((block, index) => {
     const from = bounds[index] ?? 0;
@@ -184,6 +188,14 @@ function body({ dtype, bounds, blocks }: AttributionForm, [x, ...others]: readon
     return attributionState(wide, block, b[index] ?? bias, columns, eps, k, [from, bounds.at(-1) ?? 0], work);
   });
   return lowered(attributionUnion(states, bounds.at(-1) ?? 0, eps, k, work));
+}
+
+/** X with a row of zeros where it has none: ONNX Runtime's CPU TopK divides by zero on an empty batch. `rows` is what it had. */
+function neverEmpty(x: Value, work: WorkType): { readonly rows: Value; readonly wide: Value } {
+  const rows = op.shape(x, { end: 1 });
+  const missing = op.max([op.sub(ints(1), rows), ints(0)]);
+  const zeros = op.expand(scalar(0, work), op.concat([missing, op.shape(x, { start: 1 })], { axis: 0 }));
+  return { rows, wide: op.concat([x, zeros], { axis: 0 }) };
 }
 
 function ruleOf({ blocks }: AttributionForm): CostateRule {

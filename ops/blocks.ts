@@ -3,7 +3,7 @@ import type { Value } from '../src/graph/value.ts';
 import { logits } from './logits.ts';
 import { withMask } from './mask.ts';
 import { ints, type WorkType, widened } from './precision.ts';
-import { divisor, exponentials, valueFrom } from './stable.ts';
+import { divisor, dropLast, exponentials, valueFrom } from './stable.ts';
 
 /**
  * Atoms block after block. What is kept of a block is ONE tensor, [max | sum exp | sum exp W] per row, because with two ONNX Runtime's
@@ -70,7 +70,7 @@ export function readState(state: Value, eps: Value, work: WorkType, withCostate:
 
 function read(max: Value, rest: Value, eps: Value, work: WorkType, withCostate: boolean): readonly Value[] {
   const sum = columns(rest, 0, 1);
-  const f = op.squeeze(valueFrom(max, sum, eps), ints(-1));
+  const f = dropLast(valueFrom(max, sum, eps));
   return withCostate ? [f, op.div(columns(rest, 1), divisor(sum, work))] : [f];
 }
 

@@ -13,7 +13,7 @@ import {
   commonType,
   type FloatType,
   floatTypeOf,
-  ints,
+  last,
   scalar,
   type WorkType,
   widened,
@@ -24,7 +24,7 @@ import { summedTo } from './reduction.ts';
 import { epsilonFrom, lastAxis, rowSum, scaledLogits, throughWeights, total } from './rules.ts';
 import { Dimensions, expectAtoms } from './shapes.ts';
 import { unknown } from './solution.ts';
-import { exponentials, positive, weightsFrom } from './stable.ts';
+import { dropLast, exponentials, positive, weightsFrom } from './stable.ts';
 
 export interface HopfColeOptions {
   /** L [d, d], lower triangular, of A = L L' in the Hamiltonian p'Ap; left out, A = I. Of the element type of X. */
@@ -97,7 +97,7 @@ function body(dtype: FloatType, [x, y, g, epsilon, t, metric]: readonly Value[])
   const mapped = quadraticLogits(map(widened(x), inverse), map(widened(y), inverse), data, time, work);
   const parts = exponentials(mapped.z, eps, work);
   const { cost } = nearest(mapped, data, time, work);
-  const u = op.sub(cost, op.mul(eps, op.log(op.squeeze(parts.sum, ints(-1)))));
+  const u = op.sub(cost, op.mul(eps, op.log(dropLast(parts.sum))));
   const pi = weightsFrom(parts, work);
   const mean = op.matMul(pi, mapped.y);
   const slope = op.div(op.sub(mapped.x, mean), op.mul(time, scalar(2, work)));
@@ -201,12 +201,12 @@ function plain(
   const mass = rowSum(zBar);
   const byAtom = byColumn(zBar);
   const pulled = op.div(op.sub(op.matMul(zBar, quadratic.y), op.mul(mass, quadratic.x)), twice);
-  const atomMass = op.reduceSum(byAtom, ints(-1));
+  const atomMass = op.reduceSum(byAtom, last(byAtom));
   const pushed = op.div(op.sub(op.matMul(byAtom, quadratic.x), op.mul(atomMass, quadratic.y)), twice);
   return [
     wanted[0] === true ? total(pulled, fromGradient) : undefined,
     wanted[1] === true ? total(pushed, phi === undefined ? undefined : op.matMul(byColumn(pi), phi)) : undefined,
-    wanted[2] === true ? op.neg(op.squeeze(atomMass, ints(-1))) : undefined,
+    wanted[2] === true ? op.neg(dropLast(atomMass)) : undefined,
     wanted[3] === true ? toEpsilon(quadratic.z, pi, eps, epsilon, uBar, fromFoot, work) : undefined,
     wanted[4] === true ? toTime(quadratic.x, quadratic.y, zBar, offset, gradientBar, time, t) : undefined,
   ];

@@ -6,7 +6,7 @@ import type { Value } from '../src/graph/value.ts';
 import { callForm, constructing, type Form, nth, typePart } from './define.ts';
 import { expectPositiveScalar } from './epsilon.ts';
 import { at, type Matrix, type Vector } from './float64.ts';
-import { as, commonType, type FloatType, floatTypeOf, ints, scalar, widened, workType } from './precision.ts';
+import { as, commonType, type FloatType, floatTypeOf, last, scalar, widened, workType } from './precision.ts';
 import { nearest, quadraticLogits } from './quadratic.ts';
 import { summedTo } from './reduction.ts';
 import { lastAxis } from './rules.ts';
@@ -74,7 +74,7 @@ export const costate: CostateRule = (node, [uBar], wanted) => {
     const zeros = op.constantOfShape(op.shape(like), { value: fromNumbers(work, [1], [0]) });
     return as(op.scatterND(zeros, lastAxis(index), updates, { reduction: 'add' }), dtype);
   };
-  const square = op.reduceSum(op.mul(offset, offset), ints(-1), { keepdims: 0 });
+  const square = op.reduceSum(op.mul(offset, offset), last(offset), { keepdims: 0 });
   const slope = op.neg(op.div(op.div(square, op.mul(time, scalar(4, work))), time));
   return [
     wanted[0] === true ? as(perRow, dtype) : undefined,

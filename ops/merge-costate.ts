@@ -4,7 +4,7 @@ import type { Value } from '../src/graph/value.ts';
 import { gibbsEntropy } from './gibbs-entropy.ts';
 import { gibbsWeights } from './gibbs-weights.ts';
 import { byRow, holdsTop, withoutTop } from './merge-solutions.ts';
-import { as, floatTypeOf, ints, scalar, widened, workType } from './precision.ts';
+import { as, floatTypeOf, ints, last, scalar, widened, workType } from './precision.ts';
 import { summedTo } from './reduction.ts';
 import { epsilonFrom, lastAxis, scaledLogits, throughEntropy, throughWeights, total } from './rules.ts';
 
@@ -84,7 +84,7 @@ function turned(value: Value): Value {
 }
 
 function lastSum(value: Value): Value {
-  return op.reduceSum(value, ints(-1), { keepdims: 0 });
+  return op.reduceSum(value, last(value), { keepdims: 0 });
 }
 
 /**

@@ -66,6 +66,14 @@ export function scalar(value: number, dtype: FloatType | 'int64' = 'float32'): V
   return constant(fromNumbers(dtype, [], [value]));
 }
 
+/**
+ * The last axis, for a reduction: from the front where the rank is known, because ONNX Runtime's CPU, on an empty batch, takes
+ * an axis from the back for no axis at all.
+ */
+export function last(value: Value): Value {
+  return ints(value.shape === undefined ? -1 : value.shape.length - 1);
+}
+
 /** A vector of int64, for axes, sizes and steps. */
 export function ints(...values: readonly number[]): Value {
   return constant(fromNumbers('int64', [values.length], values));

@@ -1,6 +1,6 @@
 import * as op from '../src/graph/op.ts';
 import type { Value } from '../src/graph/value.ts';
-import { ints, scalar, type WorkType } from './precision.ts';
+import { ints, last, scalar, type WorkType } from './precision.ts';
 
 /** The atoms of initial data (y, g) as logits, up to a number per row: z_j = x.y_j/(2t) - |y_j|^2/(4t) - g_j, all about y's mean. */
 export interface QuadraticLogits {
@@ -19,7 +19,7 @@ export function quadraticLogits(x: Value, y: Value, g: Value, t: Value, work: Wo
   const from = op.sub(x, centre);
   const twice = op.mul(t, scalar(2, work));
   const four = op.mul(t, scalar(4, work));
-  const square = op.reduceSum(op.mul(about, about), ints(-1), { keepdims: 0 });
+  const square = op.reduceSum(op.mul(about, about), last(about), { keepdims: 0 });
   const bias = op.neg(op.add(g, op.div(square, four)));
   return { x: from, y: about, centre, z: op.gemm(op.div(from, twice), about, bias, { transB: 1 }) };
 }
@@ -37,7 +37,7 @@ export interface Nearest {
 export function nearest({ x, y, z }: QuadraticLogits, g: Value, t: Value, work: WorkType): Nearest {
   const index = op.argMax(z, { axis: 1, keepdims: 0 });
   const offset = op.sub(x, op.gather(y, index));
-  const square = op.reduceSum(op.mul(offset, offset), ints(-1), { keepdims: 0 });
+  const square = op.reduceSum(op.mul(offset, offset), last(offset), { keepdims: 0 });
   const cost = op.add(op.gather(g, index), op.div(square, op.mul(t, scalar(4, work))));
   return { index, cost, offset };
 }

@@ -1,6 +1,6 @@
 import * as op from '../src/graph/op.ts';
 import type { Value } from '../src/graph/value.ts';
-import { ints, scalar, type WorkType } from './precision.ts';
+import { ints, last, scalar, type WorkType } from './precision.ts';
 import { finiteMax } from './stable.ts';
 
 /** Pieces of the co-state rules, on logits z, weights pi = softmax(z / eps) and eps, all in the work type (theory.md section 2). */
@@ -32,7 +32,7 @@ export function throughEntropy(hBar: Value, pi: Value, scaled: Value, eps: Value
 
 /** The sum over the last axis, kept. */
 export function rowSum(value: Value): Value {
-  return op.reduceSum(value, ints(-1));
+  return op.reduceSum(value, last(value));
 }
 
 /** The sum of what there is; undefined where there is nothing. */

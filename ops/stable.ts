@@ -1,6 +1,6 @@
 import * as op from '../src/graph/op.ts';
 import type { Value } from '../src/graph/value.ts';
-import { as, ints, scalar, type WorkType } from './precision.ts';
+import { as, last, scalar, type WorkType } from './precision.ts';
 
 /**
  * The pieces of every body, stable by construction: the maximum is subtracted before dividing by epsilon, and kept finite, so that
@@ -16,7 +16,7 @@ export function positive(value: Value, work: WorkType): Value {
 
 /** The maximum over the last axis (kept), within the finite numbers. */
 export function finiteMax(z: Value, work: WorkType): Value {
-  return finite(op.reduceMax(z, ints(-1)), work);
+  return finite(op.reduceMax(z, last(z)), work);
 }
 
 export function finite(value: Value, work: WorkType): Value {
@@ -32,13 +32,16 @@ export interface Exponentials {
   readonly exp: Value;
   /** [.., 1]: 0 for an empty row, otherwise at least 1. */
   readonly sum: Value;
+  /** The axis of the sum, told by the logits: what epsilon's unknown rank leaves of it further on is not enough. */
+  readonly axis: Value;
 }
 
 export function exponentials(z: Value, eps: Value, work: WorkType): Exponentials {
   const max = finiteMax(z, work);
   const scaled = op.div(op.sub(z, max), eps);
   const exp = op.exp(scaled);
-  return { max, scaled, exp, sum: op.reduceSum(exp, ints(-1)) };
+  const axis = last(z);
+  return { max, scaled, exp, sum: op.reduceSum(exp, axis), axis };
 }
 
 /** f [.., 1] of a maximum and a sum. */
@@ -56,14 +59,17 @@ export function weightsFrom({ exp, sum }: Exponentials, work: WorkType): Value {
 }
 
 /** H [.., 1] = log sum - E_pi (z - max)/eps, over the atoms with weight; 0 for an empty row. Both terms are >= 0. */
-export function entropyFrom({ exp, scaled, sum }: Exponentials, work: WorkType): Value {
+export function entropyFrom({ exp, scaled, sum, axis }: Exponentials, work: WorkType): Value {
   const zero = scalar(0, work);
   const counted = op.where(op.greater(exp, zero), op.mul(exp, scaled), zero);
   const safe = divisor(sum, work);
-  return op.sub(op.log(safe), op.div(op.reduceSum(counted, ints(-1)), safe));
+  return op.sub(op.log(safe), op.div(op.reduceSum(counted, axis), safe));
 }
 
-/** [.., 1] without its last axis. */
+/**
+ * [.., 1] without its last axis. By Gather: on an empty batch ONNX Runtime's CPU ReduceMax leaves the axis at its full size,
+ * which Squeeze refuses.
+ */
 export function dropLast(value: Value): Value {
-  return op.squeeze(value, ints(-1));
+  return op.gather(value, scalar(0, 'int64'), { axis: -1 });
 }
