@@ -1,5 +1,5 @@
 import { HopfcoleError } from '../../files/error.ts';
-import { type Tensor, toNumbers } from '../../files/tensor.ts';
+import { toNumbers } from '../../files/tensor.ts';
 import type { Command, Outcome } from '../command.ts';
 import { optionalNumber, optionalText, outputOption, providerOptions, text } from '../options.ts';
 import { table, toJson } from '../output.ts';
@@ -50,7 +50,6 @@ export const attribute: Command = {
     const session = await openBuilt(graph.model, folder, args, context);
     try {
       const feeds = await readInputs(text(args, 'input'), session.inputs);
-      assertQueries(feeds);
       const run = await session.run(feeds, { signal: context.signal });
       const result = attributionResult(run.outputs);
       const json = {
@@ -107,17 +106,6 @@ export const attribute: Command = {
     }
   },
 };
-
-/** ONNX Runtime's TopK divides by the number of rows. */
-function assertQueries(feeds: ReadonlyMap<string, Tensor>): void {
-  for (const [name, { shape }] of feeds)
-    if (shape.includes(0))
-      throw new HopfcoleError(
-        'SHAPE_MISMATCH',
-        `expected at least one query to attribute, got shape [${shape.join(', ')}]`,
-        { argument: '--input', tensor: name },
-      );
-}
 
 function topOf(value: unknown): number | 'all' {
   if (value === 'all') return 'all';
