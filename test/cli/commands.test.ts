@@ -353,6 +353,33 @@ describe('check with expected outputs', () => {
   });
 });
 
+describe('files of one array, and specifications', () => {
+  it('are checked and described too', async () => {
+    for (const [name, format] of [
+      ['x.npy', 'npy'],
+      ['x.csv', 'csv'],
+      ['x.parquet', 'parquet'],
+    ] as const) {
+      const file = join(folder, name);
+      await writeOutputs(file, new Map([['x', x]]));
+      for (const command of [check, inspect])
+        expect((await perform(command, { file })).json).toMatchObject({
+          format,
+          parameters: [{ shape: [2, 4] }],
+          parameterCount: 8,
+          problems: [],
+        });
+      writeFileSync(file, readFileSync(file).subarray(0, 20));
+      if (format !== 'csv') await error(check, { file });
+    }
+    const spec = { file: join(root, 'examples/lse.json') };
+    expect((await perform(check, spec)).json).toMatchObject({ format: 'spec', problems: [] });
+    const broken = join(folder, 'broken.json');
+    writeFileSync(broken, '{"layers": []}');
+    expect((await error(check, { file: broken })).code).toBe('BAD_SPEC');
+  });
+});
+
 describe('JSON', () => {
   it('holds no bare infinities, nor typed arrays, nor bigints', () => {
     const value = {

@@ -25,9 +25,23 @@ export const check: Command = {
     const { recogniseFormat } = await import('../../checkpoint/recognise.ts');
     const source = await openFile(path);
     const format = await recogniseFormat(source);
+    const { arrayFormat, describeArray } = await import('../arrays.ts');
+    const array = arrayFormat(format, path);
+    if (array !== undefined) {
+      await source.close?.();
+      return describeArray(path, array);
+    }
     if (format !== 'onnx' && format !== 'unknown') {
       await source.close?.();
       return (await import('../check-checkpoint.ts')).checkCheckpoint(path, context);
+    }
+    if (format === 'unknown' && /\.json$/i.test(path)) {
+      await source.close?.();
+      const { layers } = await (await import('../spec-file.ts')).readSpec(path);
+      return {
+        json: { format: 'spec', layers: layers.length, problems: [] },
+        text: [`${path}: valid specification of ${layers.length} layers`],
+      };
     }
     const { checkModel, compareOutputs } = await import('../check-model.ts');
     const outcome = await checkModel(path, source);

@@ -13,6 +13,12 @@ export const inspect: Command = {
     const { recogniseFormat } = await import('../../checkpoint/recognise.ts');
     const source = await openFile(path);
     const format = await recogniseFormat(source);
+    const { arrayFormat, describeArray } = await import('../arrays.ts');
+    const array = arrayFormat(format, path);
+    if (array !== undefined) {
+      await source.close?.();
+      return describeArray(path, array);
+    }
     if (format === 'onnx' || format === 'unknown')
       return (await import('../inspect-model.ts')).inspectModel(path, source);
     return (await import('../inspect-checkpoint.ts')).inspectCheckpoint(path);
