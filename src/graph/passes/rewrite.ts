@@ -157,9 +157,11 @@ class Rewriter {
         this.place(replacement, nodes, parameters);
       }
     }
+    // In a copy the names that subgraphs gave are those of the original: the values' own new ones stand for them.
+    const renamed = this.options.copy !== undefined && outer !== undefined;
     const outputs = changed(graph.outputs, (output): Output => {
       const value = this.valueOf(output.value);
-      return value === output.value ? output : { name: output.name, value };
+      return value === output.value && !renamed ? output : { name: renamed ? '' : output.name, value };
     });
     this.place(
       outputs.map((output) => output.value),
@@ -171,7 +173,9 @@ class Rewriter {
       outputs === graph.outputs &&
       sameItems(parameters, graph.parameters) &&
       sameItems(nodes, graph.nodes);
-    return same ? graph : { ...graph, inputs, outputs, nodes, parameters };
+    if (same) return graph;
+    const origin = renamed ? undefined : graph.origin;
+    return { ...graph, inputs, outputs, nodes, parameters, origin };
   }
 
   /** A value that the graph itself owns: an input or a parameter. */
