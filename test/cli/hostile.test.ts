@@ -130,9 +130,7 @@ describe.skipIf(!hasPython)('depth, size and bombs, each in a process of its own
 
   /** A bare `node` takes some 50 MB; the rest is a few times the file. */
   const bounded = (given: Case, { cpu, megabytes }: Watched) => {
-    expect(megabytes).toBeLessThan(
-      150 + 80 + (10 * statSync(pathOf(given)).size) / 2 ** 20 + (given.name.includes('deep-lists') ? 120 : 0),
-    );
+    expect(megabytes).toBeLessThan(150 + 80 + (10 * statSync(pathOf(given)).size) / 2 ** 20);
     expect(cpu).toBeLessThan(5);
   };
 

@@ -3,8 +3,8 @@ import { build, Calls, globalOf, type Refuse } from './globals.ts';
 import { Reader } from './reader.ts';
 import { isDict, isObject, type PyDict, type PyList, type PyStorage, type PyValue } from './value.ts';
 
-/** An honest pickler empties its stack every thousand items. */
-const stackLimit = 1_000_000;
+/** An honest pickler empties its stack every thousand items, tuples aside. */
+const stackLimit = 250_000;
 
 /**
  * Reads a pickle (protocols 0 to 5) without running anything: names outside the allow-list are refused as soon as they are mentioned,
