@@ -119,7 +119,8 @@ describe.skipIf(!hasPython)('depth, size and bombs, each in a process of its own
     const model = join(root, 'fixtures/runtime/affine.onnx');
     return ['run', model, '--ep', 'cpu', '--input', pathOf(given), '-o', join(scratch, 'nasty.npz')];
   };
-  const described = nasty.filter(({ command }) => command === 'check');
+  // Every second one: each costs a process.
+  const described = nasty.filter(({ command }) => command === 'check').filter((_given, at) => at % 2 === 0);
   let ran: Watched[] = [];
   beforeAll(() => {
     const lines = [...nasty.map(words), ...described.map((given) => ['inspect', pathOf(given), '--json'])];

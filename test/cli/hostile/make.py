@@ -68,10 +68,10 @@ def main(root: Path, lse: Path, empty_call: Path, parquet: Path):
     for case in every:
         case.write(root)
         path = root / case.name / case.file
-        judged = case.command == "check" and case.expect != "any" and path.suffix in (".onnx", ".safetensors", ".pt", ".npz")
+        judged = case.command == "check" and case.expect != "any" and not case.nasty and path.suffix in (".onnx", ".safetensors", ".pt", ".npz")
         index.append({
             "name": case.name, "file": case.file, "command": case.command, "expect": case.expect, "nasty": case.nasty,
-            "lenient": case.lenient, "python": verdict(path) if judged and not (case.nasty and case.prepare) else None,
+            "lenient": case.lenient, "python": verdict(path) if judged else None,
         })  # fmt: skip
     (root / "canary").unlink(missing_ok=True)
     (root / "index.json").write_text(json.dumps(index, indent=1))
