@@ -4,7 +4,7 @@ import { logits } from './logits.ts';
 import { withMask } from './mask.ts';
 import { as, ints, scalar, type WorkType, widened } from './precision.ts';
 import { clampedCount, firstColumn, lastSize, paddedTo, withoutFirst } from './ranking.ts';
-import { divisor, dropLast, entropyFrom, exponentials, valueFrom } from './stable.ts';
+import { divisor, dropLast, entropyFrom, exponentials, heatFrom, reciprocal, valueFrom } from './stable.ts';
 
 /** F, P, H, weights, indices, F_rest and the top logit, all atoms at once. */
 export function denseAttribution(
@@ -18,10 +18,11 @@ export function denseAttribution(
 ): readonly Value[] {
   const wide = widened(w);
   const z = withMask(logits(x, wide, widened(b), 'single'), mask, work);
-  const parts = exponentials(z, eps, work);
+  const inverse = reciprocal(eps, work);
+  const parts = exponentials(z, inverse, work);
   const safe = divisor(parts.sum, work);
   const [values, indices] = op.topK(z, clampedCount(k, lastSize(z)));
-  const others = exponentials(withoutFirst(z, firstColumn(indices), work), eps, work);
+  const others = exponentials(withoutFirst(z, firstColumn(indices), work), inverse, work);
   return [
     dropLast(valueFrom(parts.max, parts.sum, eps)),
     op.div(op.matMul(parts.exp, wide), safe),
@@ -45,19 +46,18 @@ export function attributionState(
   w: Value,
   b: Value,
   mask: Value | undefined,
-  eps: Value,
+  inverse: Value,
   k: Value,
   [from, count]: readonly [from: number, count: number],
   work: WorkType,
 ): Value {
   const wide = widened(w);
   const z = withMask(logits(x, wide, widened(b), 'single'), mask, work);
-  const { max, scaled, exp, sum, axis } = exponentials(z, eps, work);
-  const zero = scalar(0, work);
-  const heat = op.reduceSum(op.where(op.greater(exp, zero), op.mul(exp, scaled), zero), axis);
+  const { max, scaled, exp, sum, axis } = exponentials(z, inverse, work);
+  const heat = heatFrom({ exp, scaled, axis }, work);
   const wanted = clampedCount(k, ints(count));
   const [values, columns] = op.topK(z, clampedCount(wanted, lastSize(z)));
-  const others = exponentials(withoutFirst(z, firstColumn(columns), work), eps, work);
+  const others = exponentials(withoutFirst(z, firstColumn(columns), work), inverse, work);
   const ranked = [
     paddedTo(values, wanted, Number.NEGATIVE_INFINITY, work),
     paddedTo(as(op.add(columns, ints(from)), work), wanted, 0, work),

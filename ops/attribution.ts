@@ -14,7 +14,7 @@ import { expectMask, type MaskKind, maskColumns, maskInput, maskKind } from './m
 import { as, commonType, type FloatType, ints, scalar, type WorkType, widened, workType } from './precision.ts';
 import { expectScalar } from './shapes.ts';
 import { unknown } from './solution.ts';
-import { positive } from './stable.ts';
+import { positive, reciprocal } from './stable.ts';
 
 export interface AttributionOptions extends FormOptions {
   /** Of booleans (true keeps an atom) or of numbers added to the logits; broadcasts to [B, N]. */
@@ -181,11 +181,12 @@ function body({ dtype, bounds, blocks }: AttributionForm, [x, ...others]: readon
       return index === 4 ? kept : as(kept, dtype);
     });
   if (bounds.length === 0) return lowered(denseAttribution(wide, first, bias, mask, eps, k, work));
+  const inverse = reciprocal(eps, work);
   const states = w.map((block, index) => {
     const from = bounds[index] ?? 0;
     const to = bounds[index + 1] ?? from;
     const columns = mask === undefined ? undefined : maskColumns(mask, from, to);
-    return attributionState(wide, block, b[index] ?? bias, columns, eps, k, [from, bounds.at(-1) ?? 0], work);
+    return attributionState(wide, block, b[index] ?? bias, columns, inverse, k, [from, bounds.at(-1) ?? 0], work);
   });
   return lowered(attributionUnion(states, bounds.at(-1) ?? 0, eps, k, work));
 }

@@ -14,13 +14,13 @@ export function blockState(
   w: Value,
   b: Value,
   mask: Value | undefined,
-  eps: Value,
+  inverse: Value,
   work: WorkType,
   withCostate: boolean,
 ): Value {
   const wide = widened(w);
   const z = withMask(logits(x, wide, widened(b), 'single'), mask, work);
-  const { max, exp, sum } = exponentials(z, eps, work);
+  const { max, exp, sum } = exponentials(z, inverse, work);
   return op.concat(withCostate ? [max, sum, op.matMul(exp, wide)] : [max, sum], { axis: 1 });
 }
 

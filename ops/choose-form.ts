@@ -17,10 +17,12 @@ export interface ChosenForm {
   readonly blockSize: number;
 }
 
-/** From so many logits on, they no longer fit the caches, and blocks win. */
-const manyLogits = 1 << 23;
-/** Logits of one block: 4 MB of float32. */
-const blockLogits = 1 << 20;
+/** From so many logits on, blocks win: at once for f; for p, which is two products, once the logits no longer fit the caches. */
+const manyLogits = { value: 1 << 20, costate: 1 << 22, attribution: 1 << 22 } as const;
+/** Logits of one block: 2 MB of float32. */
+const blockLogits = 1 << 19;
+/** So many blocks at most, about, for the size of the graph. */
+const mostBlocks = 512;
 
 /**
  * The form for so many rows and atoms, from measurements on a CPU with two threads (bench/operators.ts).
@@ -29,9 +31,8 @@ const blockLogits = 1 << 20;
 export function chooseForm({ B, N, purpose = 'costate' }: Sizes): ChosenForm {
   if (typeof N !== 'number') return { form: 'streamed', blockSize: 4096 };
   const rows = typeof B === 'number' ? Math.max(B, 1) : 256;
-  // Attribution holds about twice as many copies of a block's logits.
-  const perBlock = purpose === 'attribution' ? blockLogits / 2 : blockLogits;
-  const blockSize = Math.min(16384, Math.max(1024, 2 ** Math.round(Math.log2(perBlock / rows))));
-  const many = N * rows >= manyLogits || N >= 65536;
+  const fitting = Math.min(16384, Math.max(512, blockLogits / rows));
+  const blockSize = 2 ** Math.round(Math.log2(Math.max(fitting, N / mostBlocks)));
+  const many = N * rows >= manyLogits[purpose] || N >= 65536;
   return { form: many && N > blockSize ? 'blocked' : 'dense', blockSize };
 }

@@ -15,7 +15,7 @@ import { summedTo } from './reduction.ts';
 import { epsilonFrom, lastAxis, scaledLogits, throughEntropy, throughWeights, total } from './rules.ts';
 import { expectAtoms } from './shapes.ts';
 import { unknown } from './solution.ts';
-import { divisor, dropLast, entropyFrom, exponentials, positive, valueFrom } from './stable.ts';
+import { divisor, dropLast, entropyFrom, exponentials, positive, reciprocal, valueFrom } from './stable.ts';
 
 export interface AttentionOptions {
   /** Of booleans (true keeps a key) or of numbers added to q.k before the division by epsilon; broadcasts to [.., T, S]. A causal mask is one of these. */
@@ -156,7 +156,7 @@ function body(
   if (q === undefined || k === undefined || v === undefined || epsilon === undefined) return [];
   const work = workType(dtype);
   const eps = positive(epsilon, work);
-  const parts = exponentials(withMask(scores(q, k), mask, work), eps, work);
+  const parts = exponentials(withMask(scores(q, k), mask, work), reciprocal(eps, work), work);
   const safe = divisor(parts.sum, work);
   const made: Record<Output, () => Value> = {
     O: () => op.div(op.matMul(parts.exp, widened(v)), safe),

@@ -10,7 +10,7 @@ import { as, commonType, type FloatType, floatTypeOf, widened, workType } from '
 import { summedTo } from './reduction.ts';
 import { epsilonFrom, lastAxis, scaledLogits, throughEntropy } from './rules.ts';
 import { expectAtoms } from './shapes.ts';
-import { dropLast, entropyFrom, exponentials, positive } from './stable.ts';
+import { dropLast, entropyFrom, exponentials, positive, reciprocal } from './stable.ts';
 
 /**
  * GibbsEntropy: Z [.., N], epsilon -> H [..] = -sum pi log pi in nats, in [0, log N] (theory.md 2.3 and section 3).
@@ -41,7 +41,7 @@ function form(dtype: FloatType, mask: MaskKind): Form {
       const work = workType(dtype);
       if (z === undefined || epsilon === undefined) return [];
       const masked = withMask(widened(z), given, work);
-      const parts = exponentials(masked, positive(epsilon, work), work);
+      const parts = exponentials(masked, reciprocal(positive(epsilon, work), work), work);
       return [as(dropLast(entropyFrom(parts, work)), dtype)];
     },
     costate,

@@ -9,7 +9,7 @@ import { as, commonType, type FloatType, floatTypeOf, widened, workType } from '
 import { summedTo } from './reduction.ts';
 import { epsilonFrom, scaledLogits, throughWeights } from './rules.ts';
 import { expectAtoms } from './shapes.ts';
-import { exponentials, positive, weightsFrom } from './stable.ts';
+import { exponentials, positive, reciprocal, weightsFrom } from './stable.ts';
 
 /**
  * GibbsWeights: Z [.., N], epsilon -> Pi [.., N], pi = softmax(z / eps) over the last axis (theory.md section 1).
@@ -40,7 +40,8 @@ function form(dtype: FloatType, mask: MaskKind): Form {
       const work = workType(dtype);
       if (z === undefined || epsilon === undefined) return [];
       const masked = withMask(widened(z), given, work);
-      return [as(weightsFrom(exponentials(masked, positive(epsilon, work), work), work), dtype)];
+      const inverse = reciprocal(positive(epsilon, work), work);
+      return [as(weightsFrom(exponentials(masked, inverse, work), work), dtype)];
     },
     costate,
   };

@@ -24,7 +24,7 @@ import { summedTo } from './reduction.ts';
 import { epsilonFrom, lastAxis, rowSum, scaledLogits, throughWeights, total } from './rules.ts';
 import { Dimensions, expectAtoms } from './shapes.ts';
 import { unknown } from './solution.ts';
-import { dropLast, exponentials, positive, weightsFrom } from './stable.ts';
+import { dropLast, exponentials, positive, reciprocal, weightsFrom } from './stable.ts';
 
 export interface HopfColeOptions {
   /** L [d, d], lower triangular, of A = L L' in the Hamiltonian p'Ap; left out, A = I. Of the element type of X. */
@@ -95,7 +95,7 @@ function body(dtype: FloatType, [x, y, g, epsilon, t, metric]: readonly Value[])
   const inverse = metric === undefined ? undefined : inverseOfLower(widened(metric));
   const data = widened(g);
   const mapped = quadraticLogits(map(widened(x), inverse), map(widened(y), inverse), data, time, work);
-  const parts = exponentials(mapped.z, eps, work);
+  const parts = exponentials(mapped.z, reciprocal(eps, work), work);
   const { cost } = nearest(mapped, data, time, work);
   const u = op.sub(cost, op.mul(eps, op.log(dropLast(parts.sum))));
   const pi = weightsFrom(parts, work);

@@ -11,7 +11,7 @@ import { type Arrangement, logits, swapHeads } from './logits.ts';
 import { expectMask, type MaskKind, maskColumns, maskInput, maskKind, withMask } from './mask.ts';
 import { as, commonType, type FloatType, type WorkType, widened, workType } from './precision.ts';
 import { solutionCostate } from './solution-costate.ts';
-import { divisor, dropLast, exponentials, positive, valueFrom } from './stable.ts';
+import { divisor, dropLast, exponentials, positive, reciprocal, valueFrom } from './stable.ts';
 import { scanned } from './streamed.ts';
 
 /**
@@ -190,10 +190,11 @@ function evaluate(
   if (first === undefined || bias === undefined) return [];
   if (form.kind === 'streamed') return scanned(x, first, bias, eps, work, withCostate);
   if (form.kind === 'dense') return dense(form.arrangement, x, first, bias, mask, eps, work, withCostate);
+  const inverse = reciprocal(eps, work);
   const states = w.map((block, index) => {
     const from = form.bounds[index] ?? 0;
     const columns = mask === undefined ? undefined : maskColumns(mask, from, form.bounds[index + 1] ?? from);
-    return blockState(x, block, b[index] ?? bias, columns, eps, work, withCostate);
+    return blockState(x, block, b[index] ?? bias, columns, inverse, work, withCostate);
   });
   return unionOf(states, eps, work, withCostate);
 }
@@ -210,7 +211,7 @@ function dense(
 ): readonly Value[] {
   const wide = widened(w);
   const z = withMask(logits(x, wide, widened(b), arrangement), mask, work);
-  const { max, exp, sum } = exponentials(z, eps, work);
+  const { max, exp, sum } = exponentials(z, reciprocal(eps, work), work);
   const f = dropLast(valueFrom(max, sum, eps));
   const results = withCostate ? [f, op.div(op.matMul(exp, wide), divisor(sum, work))] : [f];
   return arrangement === 'bank' ? results.map((value, index) => swapHeads(value, index === 0 ? 2 : 3)) : results;

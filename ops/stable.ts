@@ -23,6 +23,13 @@ export function finite(value: Value, work: WorkType): Value {
   return op.clip(value, scalar(-largest[work], work), scalar(largest[work], work));
 }
 
+/** 1 / eps as a factor, cheaper than a division per logit; kept finite, so that 0 times it is 0 for the least of eps. NaN stays NaN. */
+export function reciprocal(eps: Value, work: WorkType): Value {
+  const inverse = op.reciprocal(eps);
+  const most = scalar(largest[work], work);
+  return op.where(op.greater(inverse, most), most, inverse);
+}
+
 /** exp((z - max) / eps) and its sum over the last axis. */
 export interface Exponentials {
   /** [.., 1] */
@@ -36,9 +43,10 @@ export interface Exponentials {
   readonly axis: Value;
 }
 
-export function exponentials(z: Value, eps: Value, work: WorkType): Exponentials {
+/** Of logits, with `inverse` = `reciprocal(eps)`. */
+export function exponentials(z: Value, inverse: Value, work: WorkType): Exponentials {
   const max = finiteMax(z, work);
-  const scaled = op.div(op.sub(z, max), eps);
+  const scaled = op.mul(op.sub(z, max), inverse);
   const exp = op.exp(scaled);
   const axis = last(z);
   return { max, scaled, exp, sum: op.reduceSum(exp, axis), axis };
@@ -60,10 +68,13 @@ export function weightsFrom({ exp, sum }: Exponentials, work: WorkType): Value {
 
 /** H [.., 1] = log sum - E_pi (z - max)/eps, over the atoms with weight; 0 for an empty row. Both terms are >= 0. */
 export function entropyFrom({ exp, scaled, sum, axis }: Exponentials, work: WorkType): Value {
-  const zero = scalar(0, work);
-  const counted = op.where(op.greater(exp, zero), op.mul(exp, scaled), zero);
   const safe = divisor(sum, work);
-  return op.sub(op.log(safe), op.div(op.reduceSum(counted, axis), safe));
+  return op.sub(op.log(safe), op.div(heatFrom({ exp, scaled, axis }, work), safe));
+}
+
+/** sum exp(a) a [.., 1] over the scaled logits a; one of -inf adds 0. */
+export function heatFrom({ exp, scaled, axis }: Omit<Exponentials, 'max' | 'sum'>, work: WorkType): Value {
+  return op.reduceSum(op.mul(exp, finite(scaled, work)), axis);
 }
 
 /**

@@ -3,7 +3,7 @@ import * as op from '../src/graph/op.ts';
 import type { Value } from '../src/graph/value.ts';
 import { mergedState, readState } from './blocks.ts';
 import { ints, type WorkType, widened } from './precision.ts';
-import { exponentials, largest } from './stable.ts';
+import { exponentials, largest, reciprocal } from './stable.ts';
 
 /**
  * Atoms in a Scan, for a number of them that is not known when the graph is built: W [blocks, d, n] (laid out so beforehand),
@@ -17,11 +17,12 @@ export function scanned(
   work: WorkType,
   withCostate: boolean,
 ): readonly Value[] {
+  const inverse = reciprocal(eps, work);
   const [state] = op.scan([emptyState(x, work, withCostate)], [w, b], ([before], [block, bias]) => {
     if (before === undefined || block === undefined || bias === undefined) return { carried: [] };
     const wide = widened(block);
     const z = op.add(op.matMul(x, wide), widened(bias));
-    const { max, exp, sum } = exponentials(z, eps, work);
+    const { max, exp, sum } = exponentials(z, inverse, work);
     const parts = withCostate ? [max, sum, op.matMul(exp, op.transpose(wide, { perm: [1, 0] }))] : [max, sum];
     return { carried: [mergedState(before, op.concat(parts, { axis: 1 }), eps)] };
   });
