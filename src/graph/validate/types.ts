@@ -1,24 +1,70 @@
 import type { Where } from '../../files/error.ts';
 import { bindTypes, checkCall, parameterAt } from '../check.ts';
 import type { Graph, Model } from '../graph.ts';
+import { constantTensor } from '../passes/constants.ts';
 import { type Schema, schemaOf } from '../schema.ts';
 import { describeType, typeKey } from '../type.ts';
 import type { Node } from '../value.ts';
-import { everyGraph } from '../walk.ts';
+import { everyGraph, everyNode, subgraphsOf } from '../walk.ts';
 import type { Problems } from './problem.ts';
 import { checkValues } from './values.ts';
 
 /** Types and shapes of a model that was read: what inference found wrong, and what operators do not take. */
 export function checkTypes(model: Model, problems: Problems): void {
   const inside = innerNames(model.graph);
+  const graphs = [model.graph, ...model.functions.map(({ body }) => body)];
+  const dead = deadGraphs(graphs);
+  const unreached = unreachedNames(graphs, dead);
   for (const problem of model.problems ?? []) {
     // Exporters' own guesses about the sizes in a branch that is never taken can be wrong; element types are held below.
-    if (problem.code === 'TYPE_CONFLICT' && inside.has(problem.where.tensor ?? ''))
-      problems.info(problem.code, problem.message, problem.where, problem.hint);
+    const name = problem.where.tensor ?? '';
+    const harmless =
+      problem.code === 'TYPE_CONFLICT' ? inside.has(name) : ofSizes.has(problem.code) && unreached.has(name);
+    if (harmless) problems.info(problem.code, problem.message, problem.where, problem.hint);
     else problems.caught(problem);
   }
-  const graphs = [model.graph, ...model.functions.map(({ body }) => body)];
-  for (const graph of graphs) checkGraphTypes(graph, problems);
+  for (const graph of graphs) checkGraphTypes(graph, dead, problems);
+}
+
+/** What depends on sizes, which in a branch that is never taken need not fit. */
+const ofSizes: ReadonlySet<string> = new Set(['SHAPE_MISMATCH', 'BAD_ATTRIBUTE']);
+
+/** The branches that an If of known condition never takes, with all graphs inside them. */
+function deadGraphs(graphs: readonly Graph[]): Set<Graph> {
+  const dead = new Set<Graph>();
+  for (const graph of graphs)
+    for (const node of everyNode(graph)) {
+      const taken = branchTaken(node);
+      if (taken === undefined) continue;
+      for (const branch of subgraphsOf(node))
+        if (branch !== taken) for (const inner of everyGraph(branch)) dead.add(inner);
+    }
+  return dead;
+}
+
+/** Names of values that are made in such branches alone. */
+function unreachedNames(graphs: readonly Graph[], dead: ReadonlySet<Graph>): Set<string> {
+  const names = new Set<string>();
+  if (dead.size === 0) return names;
+  const each = (take: (name: string) => void, inDead: boolean) => {
+    for (const graph of graphs)
+      for (const inner of everyGraph(graph))
+        if (dead.has(inner) === inDead)
+          for (const node of inner.nodes) for (const { name } of node.outputs) take(name ?? '');
+  };
+  each((name) => names.add(name), true);
+  each((name) => names.delete(name), false);
+  return names;
+}
+
+/** The branch of an If whose condition is known, of shape arithmetic too. */
+function branchTaken(node: Node): Graph | undefined {
+  if (node.opType !== 'If' || node.domain !== '') return undefined;
+  const [condition] = node.inputs;
+  const value = condition?.known?.[0] ?? constantTensor(condition)?.bytes[0];
+  if (typeof value !== 'number') return undefined;
+  const branch = node.attributes.get(value === 0 ? 'else_branch' : 'then_branch');
+  return branch?.kind === 'graph' ? branch.value : undefined;
 }
 
 /** Names of values made in subgraphs. */
@@ -31,7 +77,7 @@ function innerNames(graph: Graph): Set<string> {
   return names;
 }
 
-function checkGraphTypes(graph: Graph, problems: Problems): void {
+function checkGraphTypes(graph: Graph, dead: ReadonlySet<Graph>, problems: Problems): void {
   for (const inner of everyGraph(graph))
     for (const node of inner.nodes) {
       if (problems.full) return;
@@ -45,7 +91,7 @@ function checkGraphTypes(graph: Graph, problems: Problems): void {
         continue;
       }
       checkOutputs(node, schema, problems, where);
-      checkValues(node, problems, where);
+      if (!dead.has(inner)) checkValues(node, problems, where);
     }
 }
 

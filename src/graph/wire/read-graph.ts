@@ -141,7 +141,11 @@ export class GraphReader {
         innerInputTypes({ opType, attributes: attributesFromProto(plain, context) }, inputs),
       );
       const attributes = attributesFromProto(proto.attribute ?? [], context);
-      const inferred = this.infer({ opType, domain, version, inputs, attributes, outputCount, callee }, where);
+      const tensor = names.find((name) => name !== '');
+      const inferred = this.infer(
+        { opType, domain, version, inputs, attributes, outputCount, callee },
+        { ...where, tensor },
+      );
       // Written out, as a spread here is a third of the time that reading takes.
       const node = makeNode({
         opType,
