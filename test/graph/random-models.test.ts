@@ -29,7 +29,7 @@ describe('models of random steps', () => {
         expect(read.problems).toEqual([]);
         expect(Buffer.compare(bytesOf(read), bytes)).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -41,7 +41,7 @@ describe('models of random steps', () => {
         expect(Buffer.compare(bytesOf(passes(once)), bytesOf(once))).toBe(0);
         expect((await validate(toProto(once))).filter(({ severity }) => severity === 'error')).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

@@ -180,6 +180,50 @@ describe('the validator on hostile models', () => {
   });
 });
 
+describe('the validator on what is valid but not everywhere', () => {
+  const tensor = (name: string, dim?: onnx.TensorShapeProto.Dimension.$Properties[]) => ({
+    name,
+    type: { tensorType: { elemType: 1, ...(dim === undefined ? {} : { shape: { dim } }) } },
+  });
+  const message = (node: onnx.NodeProto.$Properties[], shape?: onnx.TensorShapeProto.Dimension.$Properties[]) =>
+    ({
+      irVersion: Long.fromNumber(10),
+      opsetImport: [{ domain: '', version: Long.fromNumber(21) }],
+      graph: {
+        name: 'g',
+        node,
+        input: [tensor('x', []), { name: 'c', type: { tensorType: { elemType: 9, shape: { dim: [] } } } }],
+        output: [tensor('z', shape)],
+      },
+    }) as onnx.ModelProto.$Properties;
+  const relu = (input: string, output: string) => ({ opType: 'Relu', input: [input], output: [output] });
+
+  it('tells of a shape that is not given', () => {
+    expect(validateStructure(message([relu('x', 'z')], []))).toEqual([]);
+    expect(validateStructure(message([relu('x', 'z')]))).toMatchObject([
+      { code: 'MISSING_SHAPE', severity: 'info', where: { tensor: 'z' } },
+    ]);
+  });
+
+  it('tells of a name that a subgraph made before', () => {
+    const branch = (name: string, output: string) => ({
+      name,
+      type: 5,
+      g: { name, node: [relu('x', output)], output: [{ name: output }] },
+    });
+    const choice = (first: string, second: string) => ({
+      opType: 'If',
+      input: ['c'],
+      output: ['y'],
+      attribute: [branch('then_branch', first), branch('else_branch', second)],
+    });
+    expect(validateStructure(message([choice('q', 'r'), relu('y', 's'), relu('s', 'z')], []))).toEqual([]);
+    expect(validateStructure(message([choice('q', 's'), relu('y', 's'), relu('s', 'z')], []))).toMatchObject([
+      { code: 'SHADOWED_NAME', severity: 'info', where: { tensor: 's' } },
+    ]);
+  });
+});
+
 describe('the nearest name', () => {
   it('is the one meant, or none', () => {
     expect(nearest('Rleu', ['Relu', 'Reshape', 'Elu'])).toBe('Relu');

@@ -18,6 +18,8 @@ export interface Context {
 /** Names visible in a graph. */
 export class Scope {
   readonly names = new Set<string>();
+  /** What nodes of the subgraphs make that have been looked at so far, at any depth. */
+  readonly inside = new Set<string>();
   readonly outer: Scope | undefined;
 
   constructor(outer?: Scope) {

@@ -55,6 +55,13 @@ function checkDeclaration(info: ValueInfoProto, required: boolean, { problems }:
   const read = typeFromProto(type);
   if ((read?.kind === 'tensor' || read?.kind === 'sparse') && read.dtype === undefined && (required || tensor.elemType))
     problems.error('UNKNOWN_DTYPE', `expected an element type, got ${tensor.elemType || 'none'}`, where);
+  if (required && !tensor.shape)
+    problems.info(
+      'MISSING_SHAPE',
+      `not even the rank of '${info.name ?? ''}' is given: runtimes take that, onnx.checker does not`,
+      where,
+      'Declare its shape, with symbols for the sizes that vary',
+    );
   for (const { dimValue } of tensor.shape?.dim ?? []) {
     const size = Number(dimValue ?? 0);
     if (size < -1) problems.error('BAD_SHAPE', `expected dimensions of 0 or more, got ${size}`, where);
@@ -136,11 +143,22 @@ export function checkNodes(nodes: readonly NodeProto[], scope: Scope, context: C
     const where = whereOf(node, index, context);
     checkNode(node, context, where);
     for (const name of node.input) if (name !== '' && !scope.sees(name)) missing(name, where);
-    for (const graph of subgraphsOfNode(node)) checkGraph(graph, scope, context);
+    for (const graph of subgraphsOfNode(node)) {
+      const inner = checkGraph(graph, scope, context);
+      for (const made of graph.node) for (const name of made.output) scope.inside.add(name);
+      for (const name of inner.inside) scope.inside.add(name);
+    }
     for (const name of node.output) {
       if (name === '') continue;
       if (scope.sees(name))
         problems.error('DUPLICATE_NAME', `the value '${name}' is made twice`, { ...where, tensor: name });
+      else if (scope.inside.has(name))
+        problems.info(
+          'SHADOWED_NAME',
+          `a subgraph before it makes a value of the same name, '${name}', which some runtimes refuse`,
+          { ...where, tensor: name },
+          'Give one of them another name',
+        );
       scope.names.add(name);
     }
   }
