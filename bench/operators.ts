@@ -160,12 +160,14 @@ async function ourSide(folder: string, data: Data): Promise<Contender[]> {
 }
 
 function torchSide(folder: string, { B, N, d }: Data): { contenders: Contender[]; close: () => void } {
+  const known = ['f dense', 'f chunked', 'fp dense', 'fp autograd', 'fp chunked', 'p sdpa', 'p sdpa without b'];
+  const methods = known.filter((method) => only.test(`torch ${method}`));
+  if (methods.length === 0) return { contenders: [], close: () => {} };
   const script = join(process.cwd(), 'bench/operators_torch.py');
   const child = spawn(python, [script, folder, ...[B, N, d, threads].map(String)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const methods = ['f dense', 'f chunked', 'fp dense', 'fp autograd', 'fp chunked', 'p sdpa', 'p sdpa without b'];
   const contenders = methods.map((method): Contender => {
     const run = async (): Promise<Timing> => {
       child.stdin.write(`${method}\n`);
@@ -187,7 +189,7 @@ async function compare([B, N, d]: readonly [number, number, number], rounds: num
     const ours = await ourSide(folder, data);
     const torch = torchSide(folder, data);
     // Both sides warm up before anything is timed.
-    const contenders = [...ours, ...torch.contenders].filter(({ name }) => only.test(name));
+    const contenders = [...ours, ...torch.contenders];
     for (const contender of contenders) await contender.run();
     const times = new Map(contenders.map(({ name }) => [name, [] as Timing[]]));
     for (let round = 0; round < rounds; round++)
