@@ -18,6 +18,7 @@ export { type Open, verifyModel, verifyReference } from './analysis/verify.ts';
 export { type Checkpoint, type CheckpointOptions, openCheckpoint } from './checkpoint/open.ts';
 export { type Format, recogniseFormat } from './checkpoint/recognise.ts';
 export type { StateOptions } from './checkpoint/state.ts';
+export { withTiedNames } from './checkpoint/tied.ts';
 export { verifyCheckpoint } from './checkpoint/verify.ts';
 // Tensors: an element type, a shape and bytes in memory (Tensor) or in a file (StoredTensor).
 export { type DType, dtypes } from './files/dtype.ts';

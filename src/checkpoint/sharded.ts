@@ -1,7 +1,7 @@
 import { HopfcoleError } from '../files/error.ts';
 import { type Json, parseJson } from '../files/json.ts';
 import { checkRelativePath } from '../files/path.ts';
-import { readSafetensors } from '../files/safetensors.ts';
+import { readSafetensors, type Safetensors } from '../files/safetensors.ts';
 import type { ByteSource, Folder } from '../files/source.ts';
 import type { AnyTensor } from '../files/tensor.ts';
 import type { Checkpoint, OnProblem } from './torch.ts';
@@ -46,7 +46,7 @@ export async function readSharded(
   const found = new Map<string, AnyTensor>();
   for (const [shard, names] of byShard) {
     try {
-      const part = await readSafetensors(await folder.open(shard), onProblem);
+      const part = await readShard(await folder.open(shard), onProblem);
       for (const name of names)
         if (!part.tensors.has(name)) onProblem(fail(`it is not in ${shard}, where the index has it`, name));
       for (const [name, tensor] of part.tensors) {
@@ -67,5 +67,28 @@ export async function readSharded(
     const tensor = found.get(name as string);
     if (tensor !== undefined) tensors.set(name as string, tensor);
   }
-  return { tensors, metadata: new Map() };
+  return { tensors, metadata: plainMetadata(index) };
+}
+
+/** @throws UNSUPPORTED_FORMAT where the shard is another format's, as PyTorch's own `.bin` shards are. */
+async function readShard(source: ByteSource, onProblem: OnProblem): Promise<Safetensors> {
+  const head = await source.read(0, Math.min(4, source.size));
+  if (head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4)
+    throw new HopfcoleError(
+      'UNSUPPORTED_FORMAT',
+      'this shard is a PyTorch archive; shards are read as .safetensors',
+      { file: source.name },
+      'Save the model again with safe_serialization=True, or import a .pt file of all its weights',
+    );
+  return readSafetensors(source, onProblem);
+}
+
+/** What the index says of the whole: sizes, and which name stands for a tied one that was dropped. */
+function plainMetadata(index: Json): Checkpoint['metadata'] {
+  const said = index instanceof Map ? index.get('metadata') : undefined;
+  const plain: Checkpoint['metadata'] = new Map();
+  if (!(said instanceof Map)) return plain;
+  for (const [key, value] of said as ReadonlyMap<string, Json>)
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') plain.set(key, value);
+  return plain;
 }

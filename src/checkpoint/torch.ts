@@ -80,6 +80,7 @@ class Storages {
   readonly #top: string;
   readonly order: 'little' | 'big';
   readonly #open = new Map<string, ByteSource>();
+  readonly #views = new Map<string, ByteSource>();
   #repeats = 0;
 
   constructor(archive: ZipArchive, top: string, order: 'little' | 'big') {
@@ -97,6 +98,14 @@ class Storages {
     const source = entrySource(this.#archive, entry);
     this.#open.set(key, source);
     return source;
+  }
+
+  /** A gathered view of a storage; the same view, met again, is the same source. */
+  view(key: string, source: ByteSource, layout: Layout): ByteSource {
+    const place = `${key}:${JSON.stringify(layout)}`;
+    const known = this.#views.get(place) ?? strided(source, layout, this.order);
+    this.#views.set(place, known);
+    return known;
   }
 
   /** A shape is only a claim: what it repeats counts against one limit for the whole file. */
@@ -156,5 +165,5 @@ function viewOf(tensor: PyTensor, storages: Storages): AnyTensor {
   if (isPlain(layout) && (storages.order === 'little' || width === 1))
     return { dtype, shape, range: { source, offset: begin, length } };
   if (length > end - begin) storages.repeat(length - (end - begin));
-  return { dtype, shape, range: { source: strided(source, layout, storages.order), offset: 0, length } };
+  return { dtype, shape, range: { source: storages.view(storage.key, source, layout), offset: 0, length } };
 }

@@ -120,7 +120,7 @@ function planLayer(layer: LayerSpec, name: string, place: Place): { plan: LayerP
       const shape = layer.transposed ? [features, out] : [out, features];
       const weight = parameterPlan(weightName, shape, 'linear.weight', features, place);
       const bias = layer.bias
-        ? parameterPlan(layer.biasName ?? `${name}.bias`, [out], 'linear.bias', features, place)
+        ? parameterPlan(biasNameOf(layer, name), [out], 'linear.bias', features, place)
         : undefined;
       return {
         plan: { kind: 'linear', name, weight, bias, transposed: layer.transposed },
@@ -144,7 +144,7 @@ function planLayer(layer: LayerSpec, name: string, place: Place): { plan: LayerP
         );
       const weight = parameterPlan(weightName, [...lead, atoms, dim], 'lse.weight', dim, place);
       const bias = layer.bias
-        ? parameterPlan(layer.biasName ?? `${name}.bias`, [...lead, atoms], 'lse.bias', dim, place)
+        ? parameterPlan(biasNameOf(layer, name), [...lead, atoms], 'lse.bias', dim, place)
         : undefined;
       const epsilon = planEpsilon(layer.epsilon, place);
       return {
@@ -153,6 +153,10 @@ function planLayer(layer: LayerSpec, name: string, place: Place): { plan: LayerP
       };
     }
   }
+}
+
+function biasNameOf(layer: Extract<LayerSpec, { kind: 'linear' | 'lse' }>, name: string): string {
+  return layer.biasName ?? (typeof layer.bias === 'string' ? layer.bias : `${name}.bias`);
 }
 
 function planEpsilon(spec: EpsilonSpec, place: Place): EpsilonPlan {

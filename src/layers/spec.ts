@@ -31,6 +31,11 @@ const named = {
   name: z.string().min(1).optional().describe('prefix of its parameters in the state dict; default: its position'),
 };
 
+const bias = z
+  .union([z.boolean(), parameterName])
+  .default(true)
+  .describe('false: the layer has none; a text: its name, as biasName gives it');
+
 const weighted = {
   ...named,
   weight: parameterName
@@ -44,7 +49,7 @@ const linear = z.strictObject({
   ...weighted,
   in: size.optional().describe('input features'),
   out: size.optional().describe('output features'),
-  bias: z.boolean().default(true),
+  bias,
   transposed: z.boolean().default(false).describe('the weight is stored [in, out], not [out, in]'),
 });
 
@@ -56,7 +61,7 @@ const lse = z.strictObject({
   units: size
     .optional()
     .describe('K: a bank of K units, weight [K, N, d], output [batch, K]; absent: weight [N, d], output [batch]'),
-  bias: z.boolean().default(true),
+  bias,
   epsilon: epsilon.default(1),
   keepdim: z.boolean().default(false).describe('a single unit gives [batch, 1] instead of [batch]'),
 });

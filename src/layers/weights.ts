@@ -40,8 +40,8 @@ export function buildNetwork(spec: Spec, seed: number, target: Target = {}, file
 }
 
 /**
- * A network with a checkpoint's weights, which are not copied. Names are the specification's; a prefix that wrappers put before
- * every name (`module.`, `_orig_mod.`, `model.`) is seen through.
+ * A network with a checkpoint's weights, which are not copied. Names are the specification's; a prefix that stands before
+ * every name (`module.`, `_orig_mod.`, `model.`, `net.`) is seen through.
  * @throws MISSING_PARAMETERS and SHAPE_MISMATCH listing everything at once; what does not compose, as `planNetwork`.
  */
 export function importNetwork(
@@ -77,10 +77,20 @@ function assemble(spec: Spec, plans: readonly LayerPlan[], given: Weights, targe
   const described = spec.inputs[0];
   const dtype = computeDType(spec);
   const x = input(described?.name ?? 'input', described?.dtype ?? 'float32', described?.shape ?? []);
+  const firsts = firstOfPlace(weights);
   const values = new Map<string, Value>();
+  const held = new Map<string, string>();
   const changed: { name: string; why: string }[] = [];
   const parameters = (plan: ParameterPlan): Value => {
-    const known = values.get(plan.name);
+    const place = `${firsts.get(plan.name) ?? plan.name}:${plan.shape.join()}:${plan.role === 'epsilon'}`;
+    const holder = held.get(place) ?? plan.name;
+    held.set(place, holder);
+    if (holder !== plan.name && !values.has(plan.name))
+      changed.push({
+        name: storedNames.get(plan.name) ?? plan.name,
+        why: `tied to ${holder}, which the model holds once`,
+      });
+    const known = values.get(plan.name) ?? values.get(holder);
     const made = known ?? parameterValue(plan, weights, storedNames, dtype, changed);
     values.set(plan.name, made);
     return made;
@@ -89,7 +99,7 @@ function assemble(spec: Spec, plans: readonly LayerPlan[], given: Weights, targe
   const { output, readings } = composeNetwork(wide, plans, parameters, dtype);
   const outputDType = described?.dtype ?? dtype;
   const narrow = outputDType === dtype ? output : op.cast(output, { to: outputDType });
-  const taken = new Set([...values.keys()].map((name) => placeOf(weights.get(name))));
+  const taken = new Set([...values.keys()].map((name) => firsts.get(name)));
   const used = [...values.keys()]
     .filter((name) => !missing.includes(name))
     .map((name) => storedNames.get(name) ?? name);
@@ -105,7 +115,7 @@ function assemble(spec: Spec, plans: readonly LayerPlan[], given: Weights, targe
     parameters: {
       used,
       unused: [...weights]
-        .filter(([, tensor]) => !taken.has(placeOf(tensor)))
+        .filter(([name]) => !taken.has(firsts.get(name)))
         .map(([name]) => storedNames.get(name) ?? name)
         .filter((name) => !used.includes(name) && !missing.includes(name)),
       missing,
@@ -114,12 +124,21 @@ function assemble(spec: Spec, plans: readonly LayerPlan[], given: Weights, targe
   };
 }
 
-/** Where a tensor's bytes are: tied weights stand under several names in one place, and using one is using all. */
-function placeOf(tensor: AnyTensor | undefined): unknown {
-  if (tensor === undefined) return undefined;
-  if (!isStored(tensor)) return tensor.bytes;
-  const { source, offset, length } = tensor.range;
-  return length === 0 ? tensor : `${source.name}:${offset}:${length}:${tensor.dtype}`;
+/** For every tensor the first that has its bytes: tied weights stand under several names in one place, and using one is using all. */
+function firstOfPlace(weights: ReadonlyMap<string, AnyTensor>): Map<string, string> {
+  const places = new Map<object, Map<string, string>>();
+  const firsts = new Map<string, string>();
+  for (const [name, tensor] of weights) {
+    const stored = isStored(tensor);
+    const length = stored ? tensor.range.length : tensor.bytes.byteLength;
+    const owner = length === 0 ? tensor : stored ? tensor.range.source : tensor.bytes;
+    const key = stored ? `${tensor.range.offset}:${length}:${tensor.dtype}` : tensor.dtype;
+    const names = places.get(owner) ?? new Map<string, string>();
+    const first = names.get(key) ?? name;
+    places.set(owner, names.set(key, first));
+    firsts.set(name, first);
+  }
+  return firsts;
 }
 
 /** bfloat16 networks run widened: ONNX Runtime's CPU has no bfloat16 kernels for what they need. */
@@ -145,26 +164,34 @@ function parameterValue(
   return op.cast(value, { to: dtype });
 }
 
-const wrappers = ['module.', '_orig_mod.', 'model.'];
+/** More modules around a network than this is none that anyone writes. */
+const deepestWrapping = 8;
 
-/** The checkpoint under the names the specification uses: wrappers' prefixes are taken off while no name would clash. */
+/**
+ * The checkpoint under the names the specification uses: what stands before every name (`module.`, `_orig_mod.`, `model.`, `net.`) is
+ * taken off where a layer's weights are found only so.
+ */
 function seenThrough(
   spec: Spec,
   tensors: ReadonlyMap<string, AnyTensor>,
 ): Map<string, { tensor: AnyTensor; stored: string }> {
+  const wanted = spec.layers.flatMap((layer, index) =>
+    layer.kind === 'linear' || layer.kind === 'lse' ? [layer.weight ?? `${layer.name ?? index}.weight`] : [],
+  );
   const named = new Map([...tensors].map(([stored, tensor]) => [stored, { tensor, stored }]));
-  const direct = spec.layers.some((layer) => layer.name !== undefined && hasPrefix(named, `${layer.name}.`));
   let current = named;
-  for (let depth = 0; !direct && depth < wrappers.length; depth++) {
-    const wrapper = wrappers.find(
-      (prefix) => current.size > 0 && [...current.keys()].every((name) => name.startsWith(prefix)),
-    );
-    if (wrapper === undefined) break;
-    current = new Map([...current].map(([name, entry]) => [name.slice(wrapper.length), entry]));
+  for (let depth = 0; depth <= deepestWrapping; depth++) {
+    if (wanted.some((name) => current.has(name))) return current;
+    const prefix = sharedPrefix(current.keys());
+    if (prefix === undefined) break;
+    current = new Map([...current].map(([name, entry]) => [name.slice(prefix.length), entry]));
   }
-  return current;
+  return named;
 }
 
-function hasPrefix(names: ReadonlyMap<string, unknown>, prefix: string): boolean {
-  return [...names.keys()].some((name) => name.startsWith(prefix));
+/** The first part of every name, with its dot; undefined where they do not share one. */
+function sharedPrefix(names: Iterable<string>): string | undefined {
+  const all = [...names];
+  const prefix = all[0]?.slice(0, all[0].indexOf('.') + 1);
+  return prefix !== undefined && prefix !== '' && all.every((name) => name.startsWith(prefix)) ? prefix : undefined;
 }

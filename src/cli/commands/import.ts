@@ -26,6 +26,7 @@ export const importWeights: Command = {
     const path = text(args, 'file');
     const output = text(args, 'output');
     const { openWeights } = await import('../checkpoint-files.ts');
+    const { withTiedNames } = await import('../../checkpoint/tied.ts');
     const { importNetwork } = await import('../../layers/weights.ts');
     const { describedText, saveModel, signature } = await import('../model-files.ts');
     const { operatorCounts } = await import('../describe.ts');
@@ -40,7 +41,8 @@ export const importWeights: Command = {
     const specPath = text(args, 'spec');
     const spec = await readSpec(specPath);
     const checkpoint = await openWeights(path, { select: optionalText(args, 'select') });
-    const network = importNetwork(spec, checkpoint.tensors, {}, specPath, flag(args, 'partial'));
+    const tensors = withTiedNames(checkpoint.tensors, checkpoint.metadata);
+    const network = importNetwork(spec, tensors, {}, specPath, flag(args, 'partial'));
     const { unused } = network.parameters;
     if (unused.length > 0 && !flag(args, 'partial'))
       throw new HopfcoleError(
