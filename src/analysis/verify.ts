@@ -27,7 +27,9 @@ const precisions: Readonly<Record<string, number>> = { float64: 1e-9, float32: 1
  * is valid initial data); a wrong operator does not.
  */
 export async function verifyModel(given: Model, open: Open): Promise<Check[]> {
-  const sites = sitesOf(given).filter(({ kind, node }) => kind === 'lse' && argumentsOf(node).has('W'));
+  const sites = sitesOf(given).filter(
+    ({ kind, node }) => kind === 'lse' && blocksOf(argumentsOf(node), 'W').length > 0,
+  );
   const checks: Check[] = [];
   for (const site of sites) checks.push(...(await verifySite(given, site, open)));
   return checks;
@@ -115,27 +117,28 @@ function sampleFeeds(session: Session): Map<string, Tensor> {
 /** The atoms of each head of a site, in float64. */
 async function headsOf(site: Site, epsilon: number): Promise<Atoms[]> {
   const args = argumentsOf(site.node);
-  const w = await numbersOf(site, blocksOf(args, 'W'));
-  const b = await numbersOf(site, blocksOf(args, 'b'));
   const { heads = 1, atoms, dim } = site;
   if (atoms === null || dim === null) throw noWeights(site);
-  return Array.from({ length: heads }, (_, head) => ({
-    w: Array.from({ length: atoms }, (_unused, j) =>
-      w.subarray((head * atoms + j) * dim, (head * atoms + j + 1) * dim),
-    ),
-    b: b.subarray(head * atoms, (head + 1) * atoms),
+  const w = await numbersOf(site, blocksOf(args, 'W'), heads, atoms * dim);
+  const b = await numbersOf(site, blocksOf(args, 'b'), heads, atoms);
+  return w.map((own, head) => ({
+    w: Array.from({ length: atoms }, (_, j) => own.subarray(j * dim, (j + 1) * dim)),
+    b: b[head] ?? new Float64Array(atoms),
     epsilon,
   }));
 }
 
-async function numbersOf(site: Site, blocks: readonly Value[]): Promise<Float64Array> {
-  const parts: Float64Array[] = [];
-  for (const block of blocks) parts.push(toNumbers(await load(weightOf(site, block))));
-  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+/** The stored numbers of each head, of all blocks in their order. */
+async function numbersOf(site: Site, blocks: readonly Value[], heads: number, each: number): Promise<Float64Array[]> {
+  const all = Array.from({ length: heads }, () => new Float64Array(each));
   let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
+  for (const block of blocks) {
+    const numbers = toNumbers(await load(weightOf(site, block)));
+    const size = numbers.length / heads;
+    all.forEach((own, head) => {
+      own.set(numbers.subarray(head * size, (head + 1) * size), offset);
+    });
+    offset += size;
   }
   return all;
 }
