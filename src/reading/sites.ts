@@ -109,7 +109,8 @@ function sizesOf(kind: SiteKind, node: Node, given: ReadonlyMap<string, Value>):
     const sizes = { atoms: number(given.get('K')?.shape?.at(-2)), dim: number(given.get('Q')?.shape?.at(-1)) };
     return given.get('Q')?.shape?.length === 4 && heads !== null ? { ...sizes, heads } : sizes;
   }
-  const blocks = blocksOf(given, given.has('W') ? 'W' : 'Y');
+  const weights = blocksOf(given, 'W');
+  const blocks = weights.length > 0 ? weights : blocksOf(given, 'Y');
   const first = blocks[0]?.shape;
   const dim = number(first?.at(-1));
   if (node.overload.split('_').includes('streamed')) {
@@ -118,7 +119,10 @@ function sizesOf(kind: SiteKind, node: Node, given: ReadonlyMap<string, Value>):
     return { atoms: total, dim: number(d) };
   }
   const counts = blocks.map(({ shape }) => number(shape?.at(-2)));
-  const atoms = counts.reduce<number | null>((sum, n) => (sum === null || n === null ? null : sum + n), 0);
+  const atoms =
+    blocks.length === 0
+      ? null
+      : counts.reduce<number | null>((sum, n) => (sum === null || n === null ? null : sum + n), 0);
   const heads = first?.length === 3 ? number(first[0]) : null;
   return { atoms, dim, ...(heads === null ? {} : { heads }) };
 }

@@ -11,6 +11,7 @@ import * as op from '../../src/graph/op.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
+import { sitesOf } from '../../src/reading/sites.ts';
 import { openSession } from '../../src/runtime/node/open.ts';
 
 const open = (made: Model) => openSession(encodeModel(toProto(made)), { provider: 'cpu', home: 'process' });
@@ -61,6 +62,32 @@ describe('verify', () => {
 
   it.each([0.01, 0.4, 20])('holds for any weights at epsilon %f', async (epsilon) => {
     expect(failing(await verifyModel(unit(logSumExp, { epsilon }), open))).toEqual([]);
+  });
+
+  it('verifies the blocked form, whose weights are several values', async () => {
+    const blocked = unit((x, W, b, E) => logSumExp(x, W, b, E, { form: 'blocked', blockSize: 4 }));
+    expect(sitesOf(blocked)).toMatchObject([{ kind: 'lse', atoms: 6, dim: 3 }]);
+    const checks = await verifyModel(blocked, open);
+    expect(checks.length).toBeGreaterThan(5);
+    expect(failing(checks)).toEqual([]);
+  });
+
+  it('does not take rounding of differences for a wrong equation where atoms are far apart', async () => {
+    const far = (x: Value, W: Value, b: Value, E: Value) => {
+      const scale = (value: Value) =>
+        'tensor' in value.source
+          ? parameter(
+              `far_${value.name}`,
+              fromNumbers(
+                'float32',
+                value.shape as number[],
+                numbers(value.shape?.length === 2 ? 18 : 6, 1).map((n) => n * 1e4),
+              ),
+            )
+          : value;
+      return logSumExp(x, scale(W), scale(b), E);
+    };
+    expect(failing(await verifyModel(unit(far, { epsilon: 0.01 }), open))).toEqual([]);
   });
 
   it('holds a float64 model to float64', async () => {
