@@ -7,6 +7,7 @@ import { fileFolder } from '../files/node/folder.ts';
 import type { Folder } from '../files/source.ts';
 import type { Model } from '../graph/graph.ts';
 import { describeType } from '../graph/type.ts';
+import { assertInlinable } from '../graph/validate/functions.ts';
 import { fromProto } from '../graph/wire/read.ts';
 import type { ModelProto } from '../onnx/messages.ts';
 import { readModel } from '../onnx/read.ts';
@@ -38,11 +39,16 @@ export async function openModel(path: string): Promise<OpenedModel> {
   }
 }
 
-/** @throws BAD_EPSILON for a file whose temperatures no operator of ours can take: a runtime would answer with NaN. */
-export async function assertTemperatures(path: string): Promise<void> {
+/**
+ * What a runtime would not tell of a file before it runs it.
+ * @throws BAD_EPSILON for temperatures that no operator of ours can take (a runtime would answer with NaN);
+ * RECURSIVE_FUNCTION, TOO_DEEP, INLINE_TOO_LARGE for functions that a runtime would inline until memory ends.
+ */
+export async function assertRunnable(path: string): Promise<void> {
   const source = await openFile(path);
   try {
     const proto = await readModel(source, { keepFrom: 1024 });
+    if (proto.functions.length > 0) assertInlinable(proto);
     const ours = proto.functions.some((definition) => definition.domain === domain);
     if (ours) assertEpsilons(await fromProto(proto, fileFolder(dirname(path))));
   } catch (error) {

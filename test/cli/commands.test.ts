@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Long from 'long';
 import onnxProto from 'onnx-proto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../../src/cli/check-model.ts';
@@ -15,6 +16,7 @@ import { run } from '../../src/cli/commands/run.ts';
 import { asHopfcoleError, toJson } from '../../src/cli/output.ts';
 import { readArrays, writeOutputs } from '../../src/cli/tensor-files.ts';
 import { fromNumbers, type Tensor, toNumbers } from '../../src/files/tensor.ts';
+import { encodeModel } from '../../src/onnx/write.ts';
 import { perform } from '../support/command.ts';
 import { hasPython, python } from '../support/python.ts';
 import { root } from './process.ts';
@@ -210,6 +212,39 @@ describe('files that are not what they should be', () => {
       await perform(run, { model: path, input: join(folder, 'in.npz'), output, ep: 'cpu' });
       expect([...toNumbers((await readArrays(output)).get('y') as Tensor)]).toEqual(affineOf(toNumbers(x)));
     }
+  });
+});
+
+describe('functions', () => {
+  it('that a runtime would inline until memory ends are refused before it begins', async () => {
+    const call = (opType: string, input: string, output: string) => ({
+      opType,
+      domain: opType === 'Relu' ? '' : 'd',
+      input: [input],
+      output: [output],
+    });
+    const opsetImport = ['', 'd'].map((domain) => ({ domain, version: Long.fromNumber(domain === '' ? 18 : 1) }));
+    const tensor = (name: string) => ({
+      name,
+      type: { tensorType: { elemType: 1, shape: { dim: [{ dimParam: 'n' }] } } },
+    });
+    const next = (level: number) => (level === 60 ? 'Relu' : `F${level}`);
+    const functions = Array.from({ length: 60 }, (_, level) => ({
+      name: `F${level}`,
+      domain: 'd',
+      input: ['a'],
+      output: ['c'],
+      node: [call(next(level + 1), 'a', 'b'), call(next(level + 1), 'b', 'c')],
+      opsetImport,
+    }));
+    const graph = { name: 'g', node: [call('F0', 'x', 'y')], input: [tensor('x')], output: [tensor('y')] };
+    const model = join(folder, 'doubling.onnx');
+    writeFileSync(model, encodeModel({ irVersion: Long.fromNumber(8), opsetImport, graph, functions }));
+    const output = join(folder, 'doubling.npz');
+    const input = join(folder, 'doubling.npy');
+    await writeOutputs(input, new Map([['x', fromNumbers('float32', [2], [1, -1])]]));
+    expect((await error(run, { model, input, output, ep: 'cpu' })).code).toBe('INLINE_TOO_LARGE');
+    expect(existsSync(output)).toBe(false);
   });
 });
 

@@ -224,6 +224,30 @@ describe('the validator on what is valid but not everywhere', () => {
   });
 });
 
+describe('a call that leaves an input of a function empty', () => {
+  const model = (opType: string) => {
+    const opsetImport = ['', 'd'].map((domain) => ({ domain, version: Long.fromNumber(domain === '' ? 18 : 1) }));
+    const tensor = (name: string) => ({ name, type: { tensorType: { elemType: 1, shape: { dim: [] } } } });
+    const node = [{ opType, input: ['a', 'b'], output: ['c'] }];
+    return {
+      irVersion: Long.fromNumber(8),
+      opsetImport,
+      functions: [{ name: 'F', domain: 'd', input: ['a', 'b'], output: ['c'], node, opsetImport }],
+      graph: {
+        name: 'g',
+        node: [{ opType: 'F', domain: 'd', input: ['x', ''], output: ['y'] }],
+        input: [tensor('x')],
+        output: [tensor('y')],
+      },
+    };
+  };
+
+  it('is held against what the body makes of it', async () => {
+    expect(firstError(await validate(model('Clip')))).toBeUndefined();
+    expect(firstError(await validate(model('Add')))).toMatchObject({ code: 'WRONG_ARITY', where: { operator: 'Add' } });
+  });
+});
+
 describe('the nearest name', () => {
   it('is the one meant, or none', () => {
     expect(nearest('Rleu', ['Relu', 'Reshape', 'Elu'])).toBe('Relu');

@@ -23,10 +23,10 @@ export const run: Command = {
     const output = text(args, 'output');
     const repeat = optionalNumber(args, 'repeat', { integer: true, min: 1, max: 1_000_000 }) ?? 1;
     const { readInputs, writeOutputs, tensorFormat } = await import('../tensor-files.ts');
-    const { assertTemperatures } = await import('../model-files.ts');
+    const { assertRunnable } = await import('../model-files.ts');
     const { openChild, providerJson, providerText } = await import('../session.ts');
     tensorFormat(output);
-    await assertTemperatures(path);
+    await assertRunnable(path);
     const session = await openChild(path, args, context);
     try {
       const feeds = await readInputs(text(args, 'input'), session.inputs);

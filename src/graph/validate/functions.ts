@@ -1,4 +1,4 @@
-import type { Where } from '../../files/error.ts';
+import { HopfcoleError, type Where } from '../../files/error.ts';
 import { suggestion } from '../../files/nearest.ts';
 import type { FunctionProto, ModelProto, NodeProto } from '../../onnx/messages.ts';
 import { functionKey } from '../passes/calls.ts';
@@ -7,7 +7,7 @@ import { canonicalDomain, schemaOf } from '../schema.ts';
 import { type Context, calleeOf, readOpsets, Scope } from './context.ts';
 import { checkNodes } from './graph.ts';
 import { subgraphsOfNode } from './order.ts';
-import type { Problems } from './problem.ts';
+import { Problems } from './problem.ts';
 
 const identifier = /^[A-Za-z_][\w.\-:/ ]*$/;
 
@@ -90,6 +90,20 @@ function checkImports(
     );
     return;
   }
+}
+
+/** @throws RECURSIVE_FUNCTION, TOO_DEEP, INLINE_TOO_LARGE: a model whose functions no runtime can inline, though it may try for ever. */
+export function assertInlinable(model: ModelProto): void {
+  const problems = new Problems();
+  const functions = new Map(
+    model.functions.map((definition) => [
+      functionKey(definition.domain ?? '', definition.name ?? '', definition.overload ?? ''),
+      definition,
+    ]),
+  );
+  checkCalls(model, functions, problems);
+  const [first] = problems.found;
+  if (first !== undefined) throw new HopfcoleError(first.code, first.message, first.where, first.hint);
 }
 
 /** The onnx package's checker draws the line here too. */

@@ -2,6 +2,7 @@ import { HopfcoleError } from '../../files/error.ts';
 import type { Folder } from '../../files/source.ts';
 import type { ModelInit } from '../../onnx/messages.ts';
 import type { Model } from '../graph.ts';
+import { resolveEmptyOptionals } from '../passes/inline.ts';
 import { newestOpset } from '../schema.ts';
 import { fromProto } from '../wire/read.ts';
 import { toProto } from '../wire/write.ts';
@@ -26,7 +27,13 @@ export async function validate(given: ModelInit | Model, folder?: Folder): Promi
   try {
     const proto = isModel(given) ? toProto(given) : given;
     structure(proto, problems);
-    if (!problems.hasErrors) checkTypes(await fromProto(proto, folder), problems);
+    if (!problems.hasErrors) {
+      const model = await fromProto(proto, folder);
+      checkTypes(model, problems);
+      // A call that leaves an input of a function empty leaves it empty in the body too, where it may be needed.
+      const filled = problems.hasErrors ? model : resolveEmptyOptionals(model);
+      if (filled !== model) checkTypes(filled, problems);
+    }
   } catch (error) {
     problems.caught(error);
   }
