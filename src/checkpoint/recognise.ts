@@ -52,7 +52,7 @@ async function archiveFormat(source: ByteSource): Promise<Format> {
   if (has(/^([^/]+\/)?constants\.pkl$/) && has(/^([^/]+\/)?data\.pkl$/)) return 'torchscript';
   if (has(/^([^/]+\/)?(archive_format|serialized_exported_program\.json|models\/[^/]+\.json)$/)) return 'pt2';
   if (has(/^([^/]+\/)?data\.pkl$/)) return 'torch-zip';
-  return names.every((name) => name.endsWith('.npy')) ? 'npz' : 'zip';
+  return names.length > 0 && names.every((name) => name.endsWith('.npy')) ? 'npz' : 'zip';
 }
 
 const indexLimit = 256 * 2 ** 20;

@@ -28,7 +28,13 @@ const epsilon = z.union([
 ]);
 
 const named = {
-  name: z.string().min(1).optional().describe('prefix of its parameters in the state dict; default: its position'),
+  name: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'prefix of its parameters in the state dict, such as net.0 (what stands before every name may be left out); default: its position, as in nn.Sequential',
+    ),
 };
 
 const bias = z
@@ -47,7 +53,7 @@ const weighted = {
 const linear = z.strictObject({
   kind: z.literal('linear'),
   ...weighted,
-  in: size.optional().describe('input features'),
+  in: size.optional().describe('input features; sizes may be left out where a checkpoint gives them'),
   out: size.optional().describe('output features'),
   bias,
   transposed: z.boolean().default(false).describe('the weight is stored [in, out], not [out, in]'),
@@ -86,7 +92,10 @@ const specSchema = z.strictObject({
       z.strictObject({
         name: z.string().min(1),
         dtype: z.enum(floats).default('float32'),
-        shape: z.array(z.union([z.int().min(0), z.string().min(1)])).min(1),
+        shape: z
+          .array(z.union([z.int().min(0), z.string().min(1)]))
+          .min(1)
+          .describe('numbers, or names of dimensions that stay open: ["batch", 64]'),
       }),
     )
     .length(1),

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { check } from '../../src/cli/commands/check.ts';
 import { importWeights } from '../../src/cli/commands/import.ts';
 import { run } from '../../src/cli/commands/run.ts';
 import { readArrays } from '../../src/cli/tensor-files.ts';
@@ -41,6 +42,16 @@ np.savez(folder / 'y.npz', tied=net(x).detach().numpy())
 `;
 
 const tied = [{ kind: 'linear', name: 'a' }, { kind: 'relu' }, { kind: 'linear', name: 'b' }];
+
+describe('an empty archive', () => {
+  it('is no checkpoint', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hopfcole-acceptance-'));
+    const file = join(folder, 'empty.pt');
+    writeFileSync(file, Uint8Array.from([0x50, 0x4b, 5, 6, ...new Uint8Array(18)]));
+    await expect(perform(check, { file })).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' });
+    rmSync(folder, { recursive: true });
+  });
+});
 
 describe.skipIf(!hasPython)('checkpoints as their writers leave them', () => {
   let folder = '';
