@@ -9,7 +9,7 @@ import { lowerOpset } from '../../src/graph/passes/opset/lower.ts';
 import { opsetOf, raiseOpset } from '../../src/graph/passes/opset/raise.ts';
 import { newestIr } from '../../src/graph/validate/validate.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
-import { planExternal, writeExternal } from '../../src/onnx/externalise.ts';
+import { embedExternal, planExternal, writeExternal } from '../../src/onnx/externalise.ts';
 import { writeModel } from '../../src/onnx/write.ts';
 
 /** What the reader of the exported file asks for; what is left out stays as it is. */
@@ -20,9 +20,9 @@ export interface OnnxTarget {
   readonly ir?: number | undefined;
   /** Replace calls of model-local functions by their bodies, for runtimes without function support. */
   readonly inline?: boolean | undefined;
-  /** Weights of 1 KiB and more in `<file>.data` beside the model. */
+  /** Weights of 1 KiB and more in `<file>.data` beside the model; otherwise the file stands alone. */
   readonly externalData?: boolean | undefined;
-  /** Where the external data of the model lie that was read. */
+  /** Where the external data of the model lie that was read; without it references to them stay as they are. */
   readonly folder?: Folder | undefined;
 }
 
@@ -50,7 +50,9 @@ function forTarget(given: Model, target: OnnxTarget): Model {
 export async function exportOnnx(given: Model, path: string, target: OnnxTarget = {}): Promise<string[]> {
   const proto = toProto(forTarget(given, target));
   if (target.externalData !== true) {
-    await atomicWrite(path, (sink) => writeModel(proto, sink));
+    // References to files beside the model that was read would lead nowhere from here.
+    const whole = target.folder === undefined ? proto : await embedExternal(proto, target.folder);
+    await atomicWrite(path, (sink) => writeModel(whole, sink));
     return [path];
   }
   const location = `${basename(path)}.data`;

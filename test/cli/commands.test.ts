@@ -343,6 +343,19 @@ print('good')`;
     expect(python(program, [images, fixture('digits/expected.npz'), ...paths])).toBe('good\n');
   });
 
+  it('stand alone where external data are not asked for', async () => {
+    const apart = join(temporary(), 'apart.onnx');
+    await perform(exportModel, { model: digits, output: apart, 'external-data': true });
+    const alone = join(temporary(), 'alone.onnx');
+    const { json } = await perform(exportModel, { model: apart, output: alone });
+    expect(json.files).toEqual([alone]);
+    expect((await perform(check, { file: alone })).json.problems).toEqual([]);
+    const output = join(place, 'alone.npz');
+    await perform(run, { model: alone, input: images, output, ep: 'cpu' });
+    await perform(run, { model: digits, input: images, output: join(place, 'digits.npz'), ep: 'cpu' });
+    expect(await readArrays(output)).toEqual(await readArrays(join(place, 'digits.npz')));
+  });
+
   it('are read by onnx-proto', () => {
     for (const name of Object.keys(targets)) {
       const model = onnxProto.onnx.ModelProto.decode(readFileSync(pathOf(name)));

@@ -1,5 +1,7 @@
 import { basename, join } from 'node:path';
 import { HopfcoleError } from '../../files/error.ts';
+import type { Folder } from '../../files/source.ts';
+import type { ModelProto } from '../../onnx/messages.ts';
 import type { Command } from '../command.ts';
 import { modelOptions, outputOption, text } from '../options.ts';
 
@@ -21,9 +23,8 @@ export const exportModel: Command = {
     const { mkdir } = await import('node:fs/promises');
     const { openModel, saveModel } = await import('../model-files.ts');
     const { withReading } = await import('../../reading/metadata.ts');
-    const { model, folder } = await openModel(path);
-    const [problem] = model.problems ?? [];
-    if (problem instanceof HopfcoleError) throw problem.at({ file: path });
+    const { proto, model, folder } = await openModel(path);
+    if ((model.problems ?? []).length > 0) await assertSound(proto, folder, path);
     const isFile = destination.toLowerCase().endsWith('.onnx');
     if (!isFile) await mkdir(destination, { recursive: true });
     const output = isFile ? destination : join(destination, basename(path));
@@ -35,3 +36,13 @@ export const exportModel: Command = {
     };
   },
 };
+
+/** @throws what makes the model invalid: what inference finds in branches that are never taken does not. */
+async function assertSound(proto: ModelProto, folder: Folder, file: string): Promise<void> {
+  const { assertValid } = await import('../../graph/validate/validate.ts');
+  try {
+    await assertValid(proto, folder);
+  } catch (error) {
+    throw error instanceof HopfcoleError ? error.at({ file }) : error;
+  }
+}
