@@ -248,7 +248,7 @@ function checkMismatches({ missing, misshapen }: Mismatches, known: KnownShapes,
     missing.length > 0 ? 'MISSING_PARAMETERS' : 'SHAPE_MISMATCH',
     `the checkpoint does not fit the specification: ${parts.join('; ')}`,
     { file },
-    `The checkpoint has ${has}`,
+    `The checkpoint has ${has}${missing.some((name) => name.endsWith('.bias')) ? '; a layer without a bias says "bias": false' : ''}`,
   );
 }
 
