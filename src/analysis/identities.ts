@@ -268,7 +268,8 @@ function mergedValue(z: Float64Array, epsilon: number): number {
   return gibbsRow(halves, epsilon).f;
 }
 
-function check(
+/** One line of the report: the worst of the errors against the tolerance; NaN counts as infinite. */
+export function check(
   name: string,
   statement: string,
   pathA: string,

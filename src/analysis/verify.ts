@@ -1,3 +1,4 @@
+import { bodyOpset } from '../../ops/domain.ts';
 import { logSumExp } from '../../ops/log-sum-exp.ts';
 import { isFloat } from '../files/dtype.ts';
 import { HopfcoleError } from '../files/error.ts';
@@ -5,11 +6,13 @@ import { fromNumbers, load, type Tensor, toNumbers } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { input, parameter } from '../graph/make.ts';
 import { model as makeModel } from '../graph/model.ts';
+import { opsetOf } from '../graph/passes/opset/raise.ts';
 import type { Dim } from '../graph/type.ts';
 import type { Value } from '../graph/value.ts';
 import { argumentsOf, blocksOf, type Site, sitesOf } from '../reading/sites.ts';
 import type { Session } from '../runtime/session.ts';
 import { attributionGraph, attributionResult } from './attribution.ts';
+import { headChecks } from './head-identities.ts';
 import { type Atoms, type Check, type Given, graphChecks, solutionChecks } from './identities.ts';
 
 /** Opens a graph that was made here. */
@@ -22,17 +25,48 @@ const queries = 3;
 const precisions: Readonly<Record<string, number>> = { float64: 1e-9, float32: 1e-5, float16: 1e-2, bfloat16: 5e-2 };
 
 /**
- * Every identity of docs/theory.md that the LSE sites of a model allow: what the graph computes, run in ONNX Runtime, against the
+ * Every identity of docs/theory.md that the LSE sites and softmax heads of a model allow: what the graph computes, run in ONNX Runtime, against the
  * viscous HJ equation solved in float64 from the initial data that the weights decode to. A changed weight still passes (every (W,b)
  * is valid initial data); a wrong operator does not.
  */
 export async function verifyModel(given: Model, open: Open): Promise<Check[]> {
-  const sites = sitesOf(given).filter(
-    ({ kind, node }) => kind === 'lse' && blocksOf(argumentsOf(node), 'W').length > 0,
-  );
   const checks: Check[] = [];
-  for (const site of sites) checks.push(...(await verifySite(given, site, open)));
+  for (const site of sitesOf(given)) {
+    if (site.kind === 'softmax-head') checks.push(...(await verifyHead(given, site, open)));
+    if (site.kind === 'lse' && blocksOf(argumentsOf(site.node), 'W').length > 0)
+      checks.push(...(await verifySite(given, site, open)));
+  }
   return checks;
+}
+
+/** A softmax head on its own logits, as the model computes both. */
+async function verifyHead(given: Model, site: Site, open: Open): Promise<Check[]> {
+  const args = argumentsOf(site.node);
+  const [z, epsilon, pi] = [args.get('Z'), args.get('epsilon'), site.node.outputs[0]];
+  if (z === undefined || epsilon === undefined || pi === undefined || args.has('mask')) return [];
+  const { graph, opsets, irVersion, functions } = given;
+  const session = await open(
+    makeModel({
+      inputs: graph.inputs,
+      outputs: { 'verify/z': z, 'verify/pi': pi, 'verify/epsilon': epsilon },
+      opset: opsetOf(opsets) ?? bodyOpset,
+      ir: irVersion,
+      functions,
+      opsets: Object.fromEntries([...opsets].filter(([domain]) => domain !== '' && domain !== 'ai.onnx')),
+    }),
+  );
+  const outputs = await session.run(sampleFeeds(session)).finally(() => session.close());
+  const [zs, pis, temperature] = ['z', 'pi', 'epsilon'].map((name) => {
+    const tensor = outputs.outputs.get(`verify/${name}`);
+    return { values: tensor === undefined ? new Float64Array(0) : toNumbers(tensor), width: tensor?.shape.at(-1) ?? 1 };
+  });
+  if (zs === undefined || pis === undefined || temperature === undefined) return [];
+  const rows = Array.from({ length: zs.width === 0 ? 0 : zs.values.length / zs.width }, (_, row) => ({
+    z: zs.values.subarray(row * zs.width, (row + 1) * zs.width),
+    pi: pis.values.subarray(row * zs.width, (row + 1) * zs.width),
+  }));
+  const precision = precisions[z.dtype ?? 'float32'] ?? 1e-5;
+  return worstOf(headChecks(rows.slice(0, queries), temperature.values[0] ?? Number.NaN, precision), site.name);
 }
 
 /** Without a model: the four atoms of the paper's first experiment, d = 1, at five viscosities, and a bank in three dimensions. */

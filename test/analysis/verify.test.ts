@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { logSumExp } from '../../ops/index.ts';
+import { gibbsWeights, logSumExp } from '../../ops/index.ts';
 import type { Check } from '../../src/analysis/identities.ts';
 import { verifyModel, verifyReference } from '../../src/analysis/verify.ts';
 import { fromNumbers } from '../../src/files/tensor.ts';
@@ -107,6 +107,24 @@ describe('verify', () => {
     ],
   ])('finds %s in a body that says it is LogSumExp', async (_what, body) => {
     expect(failing(await verifyModel(unit(impostor(body)), open))).toContain('hopf-cole');
+  });
+
+  it('holds a softmax head, and finds one that lies', async () => {
+    const head = (make: (z: Value, epsilon: Value) => Value) =>
+      unit((x, W, b, epsilon) => make(op.add(op.matMul(x, op.transpose(W)), b), epsilon));
+    expect(failing(await verifyModel(head(gibbsWeights), open))).toEqual([]);
+    const liar = defineFunction({
+      domain: 'ai.hopfcole',
+      name: 'GibbsWeights',
+      inputs: ['Z', 'epsilon'],
+      outputs: ['Pi'],
+      build: ([z]) => (z === undefined ? [] : [op.softmax(z)]),
+    });
+    const checks = await verifyModel(
+      head((z, epsilon) => call(liar, [z, epsilon])[0] ?? z),
+      open,
+    );
+    expect(failing(checks)).toEqual(['gradient of f', 'convex form']);
   });
 
   it('passes a body of other operators that computes the same', async () => {
