@@ -29,7 +29,7 @@ function option(name: string): string | undefined {
   return at < 0 ? undefined : process.argv[at + 1];
 }
 
-/** A chain of Gemms whose weights fill about so many megabytes, zero-filled pages being as large as any. */
+/** A chain of Gemms whose weights fill about so many megabytes; filled, because untouched pages of zeros take no memory. */
 function chain(): ReturnType<typeof model> {
   const count = Math.max(1, Math.round((megabytes * 2 ** 20) / (width * width * 4)));
   const x = input('x', 'float32', ['batch', width]);
