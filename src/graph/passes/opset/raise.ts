@@ -99,6 +99,19 @@ function hasCalls(graph: Graph, functions: ReadonlyMap<FunctionDefinition, Funct
   return false;
 }
 
+/** A model in which every ai.onnx operator is of the version in force at the model's opset, though some were made as an older one. */
+export function levelOpsets(model: Model): Model {
+  const target = opsetOf(model.opsets);
+  if (target === undefined) return model;
+  const table = functionTable(model.functions);
+  const graph = rewriteGraph(model.graph, (node) => {
+    const made = node.version;
+    if (node.domain !== '' || made === undefined || made >= target || calleeOf(node, table) !== undefined) return undefined;
+    return schemaOf(node.opType, target)?.sinceVersion === made ? undefined : raised(node, made, { target });
+  });
+  return graph === model.graph ? model : { ...model, graph };
+}
+
 function raised(node: Node, from: number, context: Context): Replacement {
   const schema = schemaOf(node.opType, from);
   if (schema === undefined)
