@@ -1,0 +1,4 @@
+import type { Rule } from '../call.ts';
+
+/** Losses. */
+export const lossRules: Readonly<Record<string, Rule>> = {};

@@ -1,0 +1,4 @@
+import type { Rule } from '../call.ts';
+
+/** Pooling. */
+export const poolingRules: Readonly<Record<string, Rule>> = {};
