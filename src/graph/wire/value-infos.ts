@@ -3,6 +3,7 @@ import type { Graph } from '../graph.ts';
 import type { Value } from '../value.ts';
 import { mergeTypes } from './merge-types.ts';
 import { copyOf, originOf } from './origins.ts';
+import { propsFromProto } from './props.ts';
 import { typeFromProto, typeToProto } from './types.ts';
 
 type ValueInfoInit = onnx.ValueInfoProto.$Properties;
@@ -49,4 +50,15 @@ export class ValueInfos {
 
 function holds(info: ValueInfoInit, value: Value): boolean {
   return mergeTypes(typeFromProto(info.type), value.type).conflict === undefined;
+}
+
+/** metadata_props that a graph's message has of its values, by name; the graph must be the one that was read. */
+export function valueMetadata(graph: Graph): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const origin = graph.origin as GraphInit | undefined;
+  const infos = [...(origin?.valueInfo ?? []), ...(origin?.input ?? []), ...(origin?.output ?? [])];
+  return new Map(
+    infos.flatMap(({ name, metadataProps }) =>
+      metadataProps && metadataProps.length > 0 ? [[name ?? '', propsFromProto(metadataProps)] as const] : [],
+    ),
+  );
 }
