@@ -1,9 +1,12 @@
 import type { Model } from '../graph/graph.ts';
 import { removeDead } from '../graph/passes/dead.ts';
 import { foldConstants } from '../graph/passes/fold/fold.ts';
+import { levelOpsets } from '../graph/passes/opset/raise.ts';
 import { shareCommon } from '../graph/passes/share.ts';
+import { simplified } from './simplify.ts';
 
-/** A co-state graph without what rules made in general and this network does not need. */
+/** A co-state graph without what rules made in general and this network does not need, all its operators at the model's opset. */
 export function tidied(model: Model): Model {
-  return removeDead(shareCommon(foldConstants(model)));
+  const folded = foldConstants(shareCommon(levelOpsets(model)));
+  return removeDead(shareCommon(levelOpsets(simplified(folded))));
 }
