@@ -7,6 +7,6 @@ import { simplified } from './simplify.ts';
 
 /** A co-state graph without what rules made in general and this network does not need, all its operators at the model's opset. */
 export function tidied(model: Model): Model {
-  const folded = foldConstants(shareCommon(levelOpsets(model)));
+  const folded = foldConstants(shareCommon(levelOpsets(model)), { parameters: false });
   return removeDead(shareCommon(levelOpsets(simplified(folded))));
 }

@@ -1,4 +1,4 @@
-import { byteLengthOf } from '../../../files/dtype.ts';
+import { byteLengthOf, isFloat } from '../../../files/dtype.ts';
 import { elementCount, fromNumbers, type Tensor } from '../../../files/tensor.ts';
 import type { Graph, Model } from '../../graph.ts';
 import { makeValue } from '../../make.ts';
@@ -17,6 +17,8 @@ export interface FoldOptions {
   readonly elements?: number;
   /** Bytes that all results together may add to the file. */
   readonly bytes?: number;
+  /** false: floating-point parameters are no constants (of a model that is still to be trained). */
+  readonly parameters?: boolean;
 }
 
 const table: Readonly<Record<string, Evaluate>> = { ...elementwise, ...movement };
@@ -26,13 +28,13 @@ const table: Readonly<Record<string, Evaluate>> = { ...elementwise, ...movement 
  * of small tensors; an If whose condition is known becomes the branch it takes. Exact: results are those of a runtime bit for bit, or the node stays. What nothing needs any more is gone.
  */
 export function foldConstants(model: Model, options: FoldOptions = {}): Model {
-  const { elements = 65_536, bytes = 1 << 20 } = options;
+  const { elements = 65_536, bytes = 1 << 20, parameters = true } = options;
   let left = bytes;
   const names = new WeakMap<Graph, Names>();
   const folded = rewriteModel(model, (node, _, place): Replacement => {
     const taken = branchTaken(node);
     if (taken !== undefined) return inPlace(taken, node, namesOf(place, names));
-    const tensors = resultsOf(node, elements);
+    const tensors = !parameters && node.inputs.some(isWeight) ? undefined : resultsOf(node, elements);
     if (tensors === undefined) return undefined;
     const size = tensors.reduce((sum, { dtype, shape }) => sum + byteLengthOf(dtype, elementCount(shape)), 0);
     if (size > left) return undefined;
@@ -42,6 +44,10 @@ export function foldConstants(model: Model, options: FoldOptions = {}): Model {
   if (folded === model) return model;
   // Before IR 4 every initializer had to be an input as well.
   return removeDead({ ...folded, irVersion: Math.max(folded.irVersion, 4) });
+}
+
+function isWeight(value: Value | undefined): boolean {
+  return value?.source.kind === 'parameter' && value.dtype !== undefined && isFloat(value.dtype);
 }
 
 /** The branch of an If whose condition is known. */
