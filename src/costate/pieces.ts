@@ -12,6 +12,11 @@ export function scalarLike(like: Value, value: number): Value {
   return constant(fromNumbers(like.dtype ?? 'float32', [], [value]));
 }
 
+/** A constant tensor of the element type of `like`. */
+export function tensorLike(like: Value, shape: readonly number[], values: readonly number[]): Value {
+  return constant(fromNumbers(like.dtype ?? 'float32', shape, values));
+}
+
 /** A vector of int64: axes, sizes, pads. */
 export function ints(...values: readonly number[]): Value {
   return constant(fromNumbers('int64', [values.length], values));
