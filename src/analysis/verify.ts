@@ -14,6 +14,7 @@ import type { Session } from '../runtime/session.ts';
 import { attributionGraph, attributionResult } from './attribution.ts';
 import { headChecks } from './head-identities.ts';
 import { type Atoms, type Check, type Given, graphChecks, solutionChecks } from './identities.ts';
+import { residualChecks } from './residual-identities.ts';
 
 /** Opens a graph that was made here. */
 export type Open = (model: Model) => Promise<Session>;
@@ -36,7 +37,7 @@ export async function verifyModel(given: Model, open: Open): Promise<Check[]> {
     if (site.kind === 'lse' && blocksOf(argumentsOf(site.node), 'W').length > 0)
       checks.push(...(await verifySite(given, site, open)));
   }
-  return checks;
+  return [...checks, ...(await residualChecks(given, open, sampleFeeds))];
 }
 
 /** A softmax head on its own logits, as the model computes both. */

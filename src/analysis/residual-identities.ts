@@ -1,0 +1,246 @@
+import { costate } from '../costate/costate.ts';
+import { isFloat } from '../files/dtype.ts';
+import { HopfcoleError } from '../files/error.ts';
+import { fromNumbers, type Tensor, toNumbers } from '../files/tensor.ts';
+import type { Model } from '../graph/graph.ts';
+import { constant, inputValue } from '../graph/make.ts';
+import * as op from '../graph/op.ts';
+import { levelOpsets } from '../graph/passes/opset/raise.ts';
+import { inFloat64 } from '../graph/passes/precision.ts';
+import { remake, rewriteGraph } from '../graph/passes/rewrite.ts';
+import type { Value } from '../graph/value.ts';
+import { type ResidualChain, type ResidualStep, residualChains } from '../reading/residual.ts';
+import type { Session } from '../runtime/session.ts';
+import type { Check } from './identities.ts';
+
+type Open = (model: Model) => Promise<Session>;
+type Feeds = (session: Session) => Map<string, Tensor>;
+
+/** What the co-state's inner product with a variation is held to, in float64 and where the runtime has only float32 kernels. */
+const tolerances = { float64: 1e-7, float32: 2e-2 } as const;
+const steps = { float64: 1e-5, float32: 2e-2 } as const;
+
+/**
+ * The invariants of residual chains (theory.md section 4): <p_l, dx_l> is the same at every layer, with p the co-state graph's and dx by
+ * central differences of the forward graph; and where all layers share their weights, the Hamiltonian H = p_(l+1).F(x_l) along depth
+ * drifts by O(h): halving h halves it. For layers with weights of their own the drift is only reported.
+ */
+export async function residualChecks(given: Model, open: Open, feeds: Feeds): Promise<Check[]> {
+  const found = residualChains(given.graph);
+  if (found.length === 0) return [];
+  const wide = await inFloat64(given);
+  const checks: Check[] = [];
+  for (const [index, chain] of residualChains(wide.graph).entries()) {
+    const name = found.length === 1 ? 'residual chain' : `residual chain ${index + 1}`;
+    checks.push(
+      await invariant(name, wide, given, index, open, feeds),
+      await hamiltonian(name, wide, chain, open, feeds),
+    );
+  }
+  return checks;
+}
+
+/** <p_l, dx_l> over depth. */
+async function invariant(
+  name: string,
+  wide: Model,
+  narrow: Model,
+  index: number,
+  open: Open,
+  feeds: Feeds,
+): Promise<Check> {
+  const precision = (await runs(wide, open)) ? 'float64' : 'float32';
+  const model = precision === 'float64' ? wide : narrow;
+  const chain = residualChains(model.graph)[index] as ResidualChain;
+  const states = [...chain.steps.map(({ from }) => from), ...chain.steps.slice(-1).map(({ to }) => to)];
+  const exposed = named(model, states, 'state');
+  const p = costate(exposed.model, { of: floats(model), wrt: exposed.names.map((own) => `name:${own}`) });
+  const base = await evaluate(p.model, open, feeds);
+  const xs = exposed.names.map((own) => numbers(base, own));
+  const ps = p.gradients.map((gradient) => numbers(base, gradient.name));
+  const direction = wave(xs[0]?.length ?? 0);
+  const scale = Math.max(1, ...(xs[0] ?? []).map(Math.abs)) * steps[precision];
+  const shifted = fromState(exposed.model, exposed.names[0] ?? '');
+  const dtype = precision;
+  const at = async (sign: number): Promise<Float64Array[]> => {
+    const x = (xs[0] ?? new Float64Array(0)).map((value, i) => value + sign * scale * (direction[i] ?? 0));
+    const outputs = await evaluate(shifted, open, (session) => {
+      const shape = base.get(exposed.names[0] ?? '')?.shape ?? [];
+      return new Map([...feeds(session), ['verify/x0', fromNumbers(dtype, shape, x)]]);
+    });
+    return exposed.names.slice(1).map((own) => numbers(outputs, own));
+  };
+  const [ahead, behind] = [await at(1), await at(-1)];
+  const dx = [
+    direction,
+    ...ahead.map((own, l) => own.map((value, i) => (value - (behind[l]?.[i] ?? 0)) / (2 * scale))),
+  ];
+  const products = dx.map((own, l) => dot(ps[l] ?? new Float64Array(0), own));
+  const size = Math.max(...dx.map((own, l) => norm(ps[l] ?? new Float64Array(0)) * norm(own)), Number.MIN_VALUE);
+  const error = Math.max(...products.map((product) => Math.abs(product - (products[0] ?? 0)))) / size;
+  const tolerance = tolerances[precision];
+  return {
+    name: `${name}: <p, dx> over depth`,
+    statement: `<p_l, dx_l> is the same at all ${states.length} states`,
+    pathA: 'p by the co-state graph',
+    pathB: `dx by central differences of the forward graph in ${precision}`,
+    error,
+    tolerance,
+    ok: error <= tolerance,
+  };
+}
+
+/** H along depth, by halving the step where the layers are one. */
+async function hamiltonian(name: string, wide: Model, chain: ResidualChain, open: Open, feeds: Feeds): Promise<Check> {
+  const common = { name: `${name}: Hamiltonian`, pathA: 'the largest change of H over depth' };
+  if (!chain.tied || !(await runs(wide, open))) {
+    const drift = await driftOf(wide, chain, 1, open, feeds);
+    const why = chain.tied ? 'no float64 kernels' : 'layers have weights of their own';
+    return {
+      ...common,
+      statement: `H = p_(l+1).F(x_l) changes by ${drift.toExponential(2)} of itself: reported only, ${why}`,
+      pathB: 'H of the first layer',
+      error: drift,
+      tolerance: Number.MAX_VALUE,
+      ok: true,
+    };
+  }
+  const [coarse, fine] = [await driftOf(wide, chain, 4, open, feeds), await driftOf(wide, chain, 8, open, feeds)];
+  const order = Math.log2(coarse / fine);
+  const flat = coarse < 1e-12;
+  return {
+    ...common,
+    statement: `H drifts by O(h): halving h gives order ${flat ? 'none (H is constant)' : order.toFixed(2)}, 1 expected`,
+    pathB: 'the same with half the step and twice the layers',
+    error: flat ? 0 : Math.abs(order - 1),
+    tolerance: 0.5,
+    ok: flat || Math.abs(order - 1) <= 0.5,
+  };
+}
+
+/** The largest relative change of H over the chain when each layer is cut into m steps of h/m. */
+async function driftOf(model: Model, chain: ResidualChain, m: number, open: Open, feeds: Feeds): Promise<number> {
+  const values = [...chain.steps];
+  const first = values[0] as ResidualStep;
+  const last = values.at(-1) as ResidualStep;
+  const branches: Value[] = [];
+  const states: Value[] = [];
+  let x = first.from;
+  for (const step of values)
+    for (let part = 0; part < m; part++) {
+      const branch = repeated(step, x);
+      const added = m === 1 ? branch : op.mul(branch, constant(fromNumbers(branch.dtype ?? 'float64', [], [1 / m])));
+      branches.push(branch);
+      x = relabelled(op.add(x, added), `verify/x${states.length + 1}`);
+      states.push(x);
+    }
+  const graph = rewriteGraph(model.graph, (node) => (node.outputs[0] === last.to ? [x] : undefined));
+  const outputs = branches.map((value, index) => ({ name: `verify/f${index}`, value }));
+  const fine = levelOpsets({ ...model, graph: { ...graph, outputs: [...graph.outputs, ...outputs] } });
+  const names = states.map(({ name = '' }) => name);
+  const made = costate(fine, { of: floats(model), wrt: names.map((own) => `name:${own}`) });
+  const found = await evaluate(made.model, open, feeds);
+  const energies = branches.map((_, index) =>
+    dot(numbers(found, `costate_${names[index]}`), numbers(found, `verify/f${index}`)),
+  );
+  const start = energies[0] ?? 0;
+  const size = Math.max(...energies.map(Math.abs), Number.MIN_VALUE);
+  return Math.max(...energies.map((energy) => Math.abs(energy - start))) / size;
+}
+
+/** The branch of a step computed from another state. */
+function repeated({ from, branch, nodes }: ResidualStep, x: Value): Value {
+  const graph = {
+    name: 'step',
+    inputs: [from],
+    outputs: [{ name: '', value: branch }],
+    nodes,
+    parameters: [],
+    doc: undefined,
+    metadata: new Map<string, string>(),
+    origin: undefined,
+  };
+  const copied = rewriteGraph(graph, () => undefined, {
+    values: new Map([[from, x]]),
+    copy: { rename: () => undefined },
+  });
+  return copied.outputs[0]?.value ?? branch;
+}
+
+function relabelled(value: Value, name: string): Value {
+  if (value.source.kind !== 'output') return value;
+  return remake(value.source.node, { outputNames: [name] }).outputs[0] ?? value;
+}
+
+/** A model that also gives these values, each under a name. */
+function named(model: Model, values: readonly Value[], prefix: string): { model: Model; names: readonly string[] } {
+  const names = values.map((value, index) => value.name ?? `verify/${prefix}${index}`);
+  const there = new Set(model.graph.outputs.map(({ name }) => name));
+  const outputs = values.flatMap((value, index) => {
+    const name = names[index] ?? '';
+    return there.has(name) ? [] : [{ name, value }];
+  });
+  return { model: { ...model, graph: { ...model.graph, outputs: [...model.graph.outputs, ...outputs] } }, names };
+}
+
+/** The model with the value of that name as one more input, `verify/x0`. */
+function fromState(model: Model, name: string): Model {
+  const { graph } = model;
+  const state = graph.outputs.find((output) => output.name === name)?.value;
+  if (state === undefined) throw new HopfcoleError('BROKEN_GRAPH', `no state '${name}'`);
+  const x = inputValue('verify/x0', state.type);
+  const values = new Map([[state, x]]);
+  const rewritten = rewriteGraph(
+    { ...graph, inputs: graph.inputs.filter((own) => own !== state) },
+    (node) => (node.outputs.includes(state) ? node.outputs.map((own) => (own === state ? x : own)) : undefined),
+    { values },
+  );
+  const outputs = rewritten.outputs.filter((output) => output.name !== name);
+  return { ...model, graph: { ...rewritten, inputs: [...rewritten.inputs, x], outputs } };
+}
+
+/** Outputs of the given model that can be differentiated. */
+function floats({ graph }: Model): string[] {
+  return graph.outputs.flatMap(({ name, value }) => (value.dtype !== undefined && isFloat(value.dtype) ? [name] : []));
+}
+
+/** What a runtime says of a graph it has no float64 kernels for. */
+const noKernel = new Set(['UNSUPPORTED_OPERATOR', 'UNSUPPORTED_DTYPE', 'MODEL_REFUSED']);
+
+async function runs(model: Model, open: Open): Promise<boolean> {
+  try {
+    await (await open(model)).close();
+    return true;
+  } catch (error) {
+    if (error instanceof HopfcoleError && noKernel.has(error.code)) return false;
+    throw error;
+  }
+}
+
+async function evaluate(model: Model, open: Open, feeds: Feeds): Promise<Map<string, Tensor>> {
+  const session = await open(model);
+  try {
+    return (await session.run(feeds(session))).outputs;
+  } finally {
+    await session.close();
+  }
+}
+
+function numbers(outputs: ReadonlyMap<string, Tensor>, name: string): Float64Array {
+  const tensor = outputs.get(name);
+  return tensor === undefined ? new Float64Array(0) : toNumbers(tensor);
+}
+
+function wave(count: number): Float64Array {
+  return Float64Array.from({ length: count }, (_, i) => Math.cos(0.3 + 2.3 * i));
+}
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
+  return sum;
+}
+
+function norm(a: ArrayLike<number>): number {
+  return Math.sqrt(dot(a, a));
+}
