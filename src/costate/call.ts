@@ -2,12 +2,13 @@ import { HopfcoleError } from '../files/error.ts';
 import type { CostateRule } from '../graph/costate.ts';
 import { textOf } from '../graph/passes/constants.ts';
 import type { Node, Value } from '../graph/value.ts';
+import type { Pullback } from './control/table.ts';
 
 /** How one operator passes the co-state, and what the documentation says of it. */
 export interface Rule {
   /** The rule as a formula: g is the output's co-state, x the input, y the output. */
   readonly says: string;
-  readonly apply: CostateRule;
+  readonly apply: (...call: [...Parameters<CostateRule>, pullback: Pullback]) => ReturnType<CostateRule>;
   /** The derivative is zero almost everywhere (Round, Sign): nothing is passed, and nothing is wrong. */
   readonly zero?: true;
   /** What a reader should know: ties, conventions, limits. */
@@ -18,12 +19,15 @@ export interface Rule {
 export class RuleCall {
   readonly node: Node;
   readonly bars: readonly (Value | undefined)[];
+  /** The sweep itself, for a rule that writes the operator in other operators. */
+  readonly pullback: Pullback;
   private readonly wanted: readonly boolean[];
 
-  constructor(node: Node, bars: readonly (Value | undefined)[], wanted: readonly boolean[]) {
+  constructor(node: Node, bars: readonly (Value | undefined)[], wanted: readonly boolean[], pullback: Pullback) {
     this.node = node;
     this.bars = bars;
     this.wanted = wanted;
+    this.pullback = pullback;
   }
 
   /** Input `index`. @throws BROKEN_GRAPH where the call leaves it out. */
@@ -144,7 +148,7 @@ export function rule(
   apply: (call: RuleCall) => readonly (Value | undefined)[],
   more: { readonly note?: string } = {},
 ): Rule {
-  return { says, apply: (node, bars, wanted) => apply(new RuleCall(node, bars, wanted)), ...more };
+  return { says, apply: (node, bars, wanted, pullback) => apply(new RuleCall(node, bars, wanted, pullback)), ...more };
 }
 
 /** A rule of one differentiable input, the first; y = f(x). */

@@ -78,7 +78,7 @@ function barsOf(
   const rule = ruleFor(node);
   if (rule === undefined) return [];
   try {
-    return pairs(node.inputs, rule.apply(node, given, wants), wants);
+    return pairs(node.inputs, rule.apply(node, given, wants, pullback), wants);
   } catch (error) {
     throw error instanceof HopfcoleError ? error.at({ node: node.name, operator: node.opType }) : error;
   }
