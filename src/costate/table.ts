@@ -6,6 +6,7 @@ import { attentionRules } from './rules/attention.ts';
 import { contribRules } from './rules/contrib.ts';
 import { convolutionRules } from './rules/convolution.ts';
 import { cumulativeRules } from './rules/cumulative.ts';
+import { determinantRules } from './rules/determinant.ts';
 import { einsumRules } from './rules/einsum.ts';
 import { elementwiseRules } from './rules/elementwise.ts';
 import { indexingRules } from './rules/indexing.ts';
@@ -32,6 +33,7 @@ export const families: Readonly<Record<string, Readonly<Record<string, Rule>>>> 
   'Running sums': cumulativeRules,
   'Matrix products': matrixRules,
   'Einstein sums': einsumRules,
+  Determinants: determinantRules,
   Structure: structureRules,
   'Reading by index': indexingRules,
   'Writing by index': scatteringRules,
