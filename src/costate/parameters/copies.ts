@@ -4,9 +4,9 @@ import type { Graph, Model } from '../../graph/graph.ts';
 import * as op from '../../graph/op.ts';
 import { rewriteGraph } from '../../graph/passes/rewrite.ts';
 import type { Value } from '../../graph/value.ts';
-import { valueMetadata } from '../../graph/wire/value-infos.ts';
 import { ints } from '../pieces.ts';
 import type { Changed } from './changed.ts';
+import { foldedFrom } from './folded.ts';
 import { type Layout, laidOut } from './layout.ts';
 import { signatureOf } from './signature.ts';
 
@@ -34,7 +34,7 @@ export function retied(model: Model): Retied {
   const changed = new Map<string, Changed>();
   for (const copy of graph.parameters) {
     if (!isPlain(copy)) continue;
-    const from = sources.get(copy.name ?? '')?.flatMap((name) => byName.get(name) ?? []);
+    const from = origins(copy.name ?? '', sources, byName);
     const told = from !== undefined;
     const candidates = from ?? (copy.name?.startsWith('onnx::') === true && isTelling(tensorOf(copy)) ? held : []);
     const original = candidates.find((value) => value !== copy && layoutOf(value, copy) !== undefined);
@@ -48,9 +48,18 @@ export function retied(model: Model): Retied {
           why: `the exporter computed '${copy.name ?? ''}' from it too, and what depends on that is lost`,
         });
   }
+  return { graph: values.size === 0 ? graph : placed(graph, values), changed: [...changed.values()] };
+}
+
+/** The graph on other values, the nodes that make those first. */
+function placed(graph: Graph, values: ReadonlyMap<Value, Value>): Graph {
+  const first = [...values.values()].flatMap(({ source }) => (source.kind === 'output' ? [source.node] : []));
+  const rewritten = rewriteGraph(graph, () => undefined, { values });
+  const gone = (value: Value): boolean => values.has(value);
   return {
-    graph: values.size === 0 ? graph : rewriteGraph(graph, () => undefined, { values }),
-    changed: [...changed.values()],
+    ...rewritten,
+    nodes: [...first, ...rewritten.nodes],
+    parameters: graph.parameters.filter((value) => !gone(value)),
   };
 }
 
@@ -62,18 +71,24 @@ function tensorOf({ source }: Value): AnyTensor | undefined {
   return source.kind === 'parameter' ? source.tensor : undefined;
 }
 
-/** Which values an exporter's constant folding made each initializer from. */
-function foldedFrom(graph: Graph): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, readonly string[]>();
-  for (const [name, metadata] of valueMetadata(graph)) {
-    const text = metadata.get('pkg.onnxscript.optimizer.folded_from');
-    if (text !== undefined)
-      found.set(
-        name,
-        [...text.matchAll(/'([^']+)'/g)].map(([, source]) => source ?? ''),
-      );
+/** The parameters that an initializer was folded from, through values between that are gone; undefined where nothing is told. */
+function origins(
+  name: string,
+  sources: ReadonlyMap<string, readonly string[]>,
+  held: ReadonlyMap<string, Value>,
+): readonly Value[] | undefined {
+  if (!sources.has(name)) return undefined;
+  const found = new Set<Value>();
+  const seen = new Set([name]);
+  const stack = [...(sources.get(name) ?? [])];
+  for (let one = stack.pop(); one !== undefined; one = stack.pop()) {
+    if (seen.has(one)) continue;
+    seen.add(one);
+    const parameter = held.get(one);
+    if (parameter === undefined) stack.push(...(sources.get(one) ?? []));
+    else found.add(parameter);
   }
-  return found;
+  return [...found];
 }
 
 /** Whether equal content can be no accident: several numbers, not all the same. */
