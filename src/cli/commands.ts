@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import { attribute } from './commands/attribute.ts';
 import { build } from './commands/build.ts';
 import { check } from './commands/check.ts';
+import { costate } from './commands/costate.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportModel } from './commands/export.ts';
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   build,
   importWeights,
   run,
+  costate,
   attribute,
   verify,
   exportModel,

@@ -4,6 +4,7 @@ import { suggestion } from '../files/nearest.ts';
 import type { Graph } from '../graph/graph.ts';
 import { describeType } from '../graph/type.ts';
 import type { Value } from '../graph/value.ts';
+import type { Changed } from './parameters/changed.ts';
 
 /** What the co-state is asked of and for, under the names of the model. */
 export interface Named {
@@ -29,8 +30,8 @@ export interface Asked {
   readonly left: readonly NotDifferentiable[];
 }
 
-/** @throws UNKNOWN_NAME, NOT_FLOAT. */
-export function resolveWrt(graph: Graph, asked: readonly Wrt[]): Asked {
+/** Parameters in `changed` are left out of groups. @throws UNKNOWN_NAME, NOT_FLOAT, CHANGED_PARAMETER. */
+export function resolveWrt(graph: Graph, asked: readonly Wrt[], changed: ReadonlyMap<string, Changed>): Asked {
   const values = new Map<string, Value>();
   const byName = new Set<string>();
   const left: NotDifferentiable[] = [];
@@ -39,6 +40,7 @@ export function resolveWrt(graph: Graph, asked: readonly Wrt[]): Asked {
     if (isWord(item)) {
       for (const value of groupOf(graph, item)) {
         const name = value.name ?? '';
+        if (changed.has(name)) continue;
         if (isFloating(value)) values.set(name, value);
         else if (!left.some((one) => one.name === name) && value.source.kind === 'input')
           left.push({ name, why: `${describeType(value.type)} has no derivative` });
@@ -55,6 +57,8 @@ export function resolveWrt(graph: Graph, asked: readonly Wrt[]): Asked {
         { argument: '--wrt', tensor: name },
         'Ask for the embedding or the value it selects instead',
       );
+    const change = changed.get(name);
+    if (change !== undefined) throw changedParameter(change);
     values.set(name, value);
     byName.add(name);
   }
@@ -111,6 +115,15 @@ function namedValues(graph: Graph): Map<string, Value> {
   for (const node of graph.nodes) node.outputs.forEach(add);
   for (const { name, value } of graph.outputs) if (!all.has(name)) all.set(name, value);
   return all;
+}
+
+function changedParameter({ name, why }: Changed): HopfcoleError {
+  return new HopfcoleError(
+    'CHANGED_PARAMETER',
+    `what the file calls '${name}' is not the parameter of that name: ${why}`,
+    { argument: '--wrt', tensor: name },
+    'Export the model in training mode, or without optimisation, to have it as it is',
+  );
 }
 
 function unknownName(argument: string, name: string, names: Iterable<string>): HopfcoleError {
