@@ -13,6 +13,8 @@ const outputsOf: Readonly<Record<string, number | undefined>> = Object.freeze(
     LayerNormalization: 3,
     SimplifiedLayerNormalization: 2,
     SoftmaxCrossEntropyLoss: 2,
+    Dropout: 2,
+    MaxPool: 2,
   }),
 );
 
@@ -51,7 +53,9 @@ function countOf(node: Node): number | undefined {
   return node.domain === '' ? outputsOf[node.opType] : undefined;
 }
 
-/** The statistics of float64 networks are float32: they are not exact enough there. */
+/** Their statistics are float32 in float64 networks too: not exact enough there. */
+const rounded: ReadonlySet<string> = new Set(['LayerNormalization', 'SimplifiedLayerNormalization']);
+
 function worthIt(node: Node): boolean {
-  return node.opType === 'SoftmaxCrossEntropyLoss' || node.inputs[0]?.dtype !== 'float64';
+  return !rounded.has(node.opType) || node.inputs[0]?.dtype !== 'float64';
 }
