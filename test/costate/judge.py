@@ -212,4 +212,15 @@ for case in json.load(sys.stdin):
         import traceback
 
         answers.append({"error": f"{type(problem).__name__}: {problem}"[:3000] + "\n" + "".join(traceback.format_tb(problem.__traceback__)[-2:])})
-json.dump(answers, sys.stdout)
+
+
+def spoken(value):
+    """NaN is no JSON."""
+    if isinstance(value, dict):
+        return {k: spoken(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [spoken(v) for v in value]
+    return repr(value) if isinstance(value, float) and not np.isfinite(value) else value
+
+
+json.dump(spoken(answers), sys.stdout)

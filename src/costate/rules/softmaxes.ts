@@ -1,13 +1,18 @@
+import { toNumbers } from '../../files/tensor.ts';
 import * as op from '../../graph/op.ts';
+import { constantTensor } from '../../graph/passes/constants.ts';
+import type { Value } from '../../graph/value.ts';
 import { type Rule, unary, zero } from '../call.ts';
-import { ints, sumOver, zerosLike } from '../pieces.ts';
+import { ints, scalarLike, sumOver, zerosLike } from '../pieces.ts';
 
 /** Softmax and its relatives: by the output alone, so that an entry of -inf, which a mask makes, gives 0 and not NaN. */
 export const softmaxRules: Readonly<Record<string, Rule>> = {
   Softmax: unary('y (g - sum g y)', (g, x, y, call) => {
     if (x.shape?.length === 0) return zerosLike(x);
-    const sum = sumOver(op.mul(g, y), ints(call.int('axis', -1)), true);
-    return op.mul(op.sub(g, sum), y);
+    const axis = call.int('axis', -1);
+    const known = withoutReplacedRows(g, y, axis);
+    const sum = sumOver(op.mul(g, known), ints(axis), true);
+    return op.mul(op.sub(g, sum), known);
   }),
   LogSoftmax: unary('g - exp(y) sum g', (g, x, y, call) => {
     if (x.shape?.length === 0) return zerosLike(x);
@@ -16,3 +21,24 @@ export const softmaxRules: Readonly<Record<string, Rule>> = {
   }),
   Hardmax: zero('0'),
 };
+
+/**
+ * A row that is masked whole is NaN. Where the network puts zeros in its place (attention as PyTorch exports it, and the body of Attention)
+ * g is zero there, and the row's own co-state must not be 0 * NaN: zeros are put in y, as the network has it already.
+ */
+function withoutReplacedRows(g: Value, y: Value, axis: number): Value {
+  const choice = g.source.kind === 'output' && g.source.node.opType === 'Where' ? g.source.node.inputs : [];
+  const [condition, yes, no] = choice;
+  if (condition === undefined) return y;
+  const byRow = condition.shape?.length === y.shape?.length && condition.shape?.at(axis) === 1;
+  const byNaN = condition.source.kind === 'output' && condition.source.node.opType === 'IsNaN';
+  if (!byRow && !byNaN) return y;
+  const nothing = scalarLike(y, 0);
+  if (isZero(yes)) return op.where(condition, nothing, y);
+  return byRow && isZero(no) ? op.where(condition, y, nothing) : y;
+}
+
+function isZero(value: Value | undefined): boolean {
+  const tensor = constantTensor(value);
+  return tensor?.shape.length === 0 && tensor.dtype !== 'string' && toNumbers(tensor)[0] === 0;
+}
