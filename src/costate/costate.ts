@@ -58,8 +58,8 @@ export interface Costate {
  * @throws UNKNOWN_NAME, NOT_FLOAT, CHANGED_PARAMETER, NOT_DIFFERENTIABLE, DUPLICATE_NAME, NO_COSTATE_RULE before anything is built.
  */
 export function costate(given: Model, options: CostateOptions = {}): Costate {
-  const known = untangled(given);
-  const changed = new Map([...known.changed, ...(options.changed ?? [])].map((one) => [one.name, one]));
+  const known = untangled(given, options.changed ?? []);
+  const changed = new Map(known.changed.map((one) => [one.name, one]));
   const model = prepared(known.model);
   const wrt = resolveWrt(model.graph, options.wrt ?? ['inputs'], changed);
   const begun = differentiated(model.graph, options);

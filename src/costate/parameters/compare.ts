@@ -4,6 +4,7 @@ import { type AnyTensor, fromNumbers, load, type Tensor, toNumbers } from '../..
 import type { Model } from '../../graph/graph.ts';
 import { describeShape } from '../../graph/type.ts';
 import type { Changed } from './changed.ts';
+import { untangled } from './untangle.ts';
 
 /** More modules around a network than this is none that anyone writes. */
 const deepestWrapping = 8;
@@ -14,17 +15,31 @@ const deepestWrapping = 8;
  * @throws UNMATCHED_WEIGHTS where it has none of the names.
  */
 export async function changedFrom(model: Model, weights: ReadonlyMap<string, AnyTensor>): Promise<readonly Changed[]> {
-  const held = model.graph.parameters.flatMap(({ name, source, dtype }) =>
-    name !== undefined && source.kind === 'parameter' && dtype !== undefined && isFloat(dtype)
-      ? [{ name, tensor: source.tensor }]
-      : [],
+  const held = heldBy(model);
+  const known = seenThrough(weights, [...held.keys()]);
+  const changed = await differing(held, known);
+  // What the exporter merged is apart only then, under names that the file does not have.
+  const apart = heldBy(untangled(model, changed).model);
+  const more = new Map([...apart].filter(([name]) => !held.has(name)));
+  return [...changed, ...(await differing(more, known))];
+}
+
+function heldBy({ graph }: Model): Map<string, AnyTensor> {
+  return new Map(
+    graph.parameters.flatMap(({ name, source, dtype }) =>
+      name !== undefined && source.kind === 'parameter' && dtype !== undefined && isFloat(dtype)
+        ? [[name, source.tensor] as const]
+        : [],
+    ),
   );
-  const known = seenThrough(
-    weights,
-    held.map(({ name }) => name),
-  );
+}
+
+async function differing(
+  held: ReadonlyMap<string, AnyTensor>,
+  known: ReadonlyMap<string, AnyTensor>,
+): Promise<readonly Changed[]> {
   const changed: Changed[] = [];
-  for (const { name, tensor } of held) {
+  for (const [name, tensor] of held) {
     const original = known.get(name);
     if (original === undefined) continue;
     const [from, to] = [describeShape(original.shape), describeShape(tensor.shape)];

@@ -10,14 +10,19 @@ import { twinOf, type Unmerged } from './twin.ts';
 
 /**
  * Merged parameters apart again in a file of torch.export's exporter, which merges silently, but keeps with most nodes the call they were
- * made for, with the placeholders of its parameters (`%p_layers_0_weight`). `targets`: the state-dict names of the placeholders.
+ * made for, with the placeholders of its parameters (`%p_layers_0_weight`). `targets`: the state-dict names of the placeholders;
+ * `altered`: parameters with other numbers under their name, which the calls of the nodes they went into do not mention.
  */
-export function apartByPlaceholders(graph: Graph, targets: ReadonlyMap<string, string>): Unmerged {
+export function apartByPlaceholders(
+  graph: Graph,
+  targets: ReadonlyMap<string, string>,
+  altered: ReadonlySet<string>,
+): Unmerged {
   const calls = new Calls(graph, targets);
   const twins = new Map<string, Value>();
   const changed = new Map<string, Changed>();
   const rewritten = rewriteGraph(graph, (node) => {
-    const foreign = calls.foreign(node);
+    const foreign = calls.foreign(node).filter(({ name }) => !altered.has(name ?? ''));
     if (foreign.length === 0) return undefined;
     const inputs = node.inputs.map((value) => {
       if (value === undefined || !foreign.includes(value)) return value;

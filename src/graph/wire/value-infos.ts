@@ -56,9 +56,5 @@ function holds(info: ValueInfoInit, value: Value): boolean {
 export function valueMetadata(graph: Graph): ReadonlyMap<string, ReadonlyMap<string, string>> {
   const origin = graph.origin as GraphInit | undefined;
   const infos = [...(origin?.valueInfo ?? []), ...(origin?.input ?? []), ...(origin?.output ?? [])];
-  return new Map(
-    infos.flatMap(({ name, metadataProps }) =>
-      metadataProps && metadataProps.length > 0 ? [[name ?? '', propsFromProto(metadataProps)] as const] : [],
-    ),
-  );
+  return new Map(infos.map(({ name, metadataProps }) => [name ?? '', propsFromProto(metadataProps ?? [])]));
 }
