@@ -2,8 +2,8 @@ import type { DType } from '../../files/dtype.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { summedTo } from '../broadcast.ts';
-import { fromFront, type Rule, type RuleCall, rule } from '../call.ts';
-import { cast, expandTo, ints } from '../pieces.ts';
+import { type Rule, type RuleCall, rule } from '../call.ts';
+import { balancedSum, cast, expandTo, ints } from '../pieces.ts';
 import {
   axesFrom,
   countAlong,
@@ -31,61 +31,78 @@ export const layerNormalizationRules: Readonly<Record<string, Rule>> = {
 };
 
 /** Bars of [X, Scale, B]; the statistics among the outputs are [Y, Mean, InvStdDev] where centred, [Y, InvStdDev] where not. */
-export function lastAxes(call: RuleCall, centred: boolean): readonly (Value | undefined)[] {
-  const given = call.x(0);
+function lastAxes(call: RuleCall, centred: boolean): readonly (Value | undefined)[] {
+  const x = call.x(0);
   const first = call.int('axis', -1);
-  const rank = first < 0 ? 0 : call.rank(given);
   // From the back as far as it is said so: the rank need not be known.
-  const axes = first < 0 ? axesFrom(first, 0) : axesFrom(fromFront(first, rank), rank);
-  return lastAxesBars(call, { x: given, scale: call.x(1), axes, epsilon: call.float('epsilon', 1e-5), centred });
+  const rank = first < 0 ? 0 : call.rank(x);
+  const mean = centred ? 1 : undefined;
+  const inverse = centred ? 2 : 1;
+  const bars = normalizedBars({
+    x,
+    scale: call.x(1),
+    axes: axesFrom(first, rank),
+    epsilon: call.float('epsilon', 1e-5),
+    centred,
+    g: call.bars[0],
+    meanBar: mean === undefined ? undefined : call.bars[mean],
+    inverseBar: call.bars[inverse],
+    mean: mean === undefined ? undefined : call.node.outputs[mean],
+    inverse: call.node.outputs[inverse],
+  });
+  return [call.to(0, bars.x), call.to(1, () => bars.scale(call.x(1))), call.to(2, () => bars.bias(call.x(2)))];
 }
 
-interface LastAxes {
+/** A normalisation along last axes, its co-states, and what the forward pass says of mean and deviation. */
+interface Normalization {
   readonly x: Value;
-  readonly scale: Value;
+  readonly scale: Value | undefined;
   readonly axes: readonly number[];
   readonly epsilon: number;
   readonly centred: boolean;
+  readonly g: Value | undefined;
+  readonly meanBar?: Value | undefined;
+  readonly inverseBar?: Value | undefined;
+  readonly mean?: Value | undefined;
+  readonly inverse?: Value | undefined;
 }
 
-function lastAxesBars(
-  call: RuleCall,
-  { x: given, scale, axes, epsilon, centred }: LastAxes,
-): readonly (Value | undefined)[] {
-  const work = workType(given);
-  const x = cast(given, work);
+interface NormalizationBars {
+  readonly x: () => Value | undefined;
+  readonly scale: (scale: Value) => Value | undefined;
+  readonly bias: (bias: Value) => Value | undefined;
+}
+
+export function normalizedBars(given: Normalization): NormalizationBars {
+  const { axes, epsilon, centred } = given;
+  const work = workType(given.x);
+  const wide = (value: Value | undefined): Value | undefined => value && cast(value, work);
+  const back = (bar: Value, like: Value): Value => cast(bar, like.dtype ?? work);
+  const x = cast(given.x, work);
   const over = ints(...axes);
-  const made = keptStatistics(call, x, work, centred) ?? standardized(x, over, epsilon, centred);
-  const back = (bar: Value, index: number): Value => cast(bar, call.x(index).dtype ?? work);
-  const wide = (index: number): Value | undefined => {
-    const bar = call.bars[index];
-    return bar === undefined ? undefined : cast(bar, work);
-  };
-  const [g, meanBar, inverseBar] = [wide(0), centred ? wide(1) : undefined, wide(centred ? 2 : 1)];
-  return [
-    call.to(0, () => {
+  const made = keptStatistics(given, x, work) ?? standardized(x, over, epsilon, centred);
+  const [g, scale, meanBar, inverseBar] = [given.g, given.scale, given.meanBar, given.inverseBar].map(wide);
+  return {
+    x: () => {
       const terms: Value[] = [];
-      if (g !== undefined) terms.push(throughStandardized(op.mul(g, cast(scale, work)), made, over, centred));
+      if (g !== undefined)
+        terms.push(throughStandardized(scale === undefined ? g : op.mul(g, scale), made, over, centred));
       const count = meanBar === undefined && inverseBar === undefined ? undefined : countAlong(x, axes);
       if (inverseBar !== undefined && count !== undefined) {
         const rate = op.div(op.neg(op.mul(inverseBar, op.mul(made.inverse, made.inverse))), count);
         terms.push(op.mul(made.normal, rate));
       }
       if (meanBar !== undefined && count !== undefined) terms.push(op.div(meanBar, count));
-      const [one, ...more] = terms;
-      if (one === undefined) return undefined;
-      const sum = more.reduce((left, right) => op.add(left, right), one);
-      return back(expandTo(sum, x), 0);
-    }),
-    call.to(1, () => (g === undefined ? undefined : back(summedTo(op.mul(g, made.normal), call.x(1)), 1))),
-    call.to(2, () => (g === undefined ? undefined : back(summedTo(g, call.x(2)), 2))),
-  ];
+      const sum = balancedSum(terms);
+      return sum && back(expandTo(sum, x), given.x);
+    },
+    scale: (like) => g && back(summedTo(op.mul(g, made.normal), like), like),
+    bias: (like) => g && back(summedTo(g, like), like),
+  };
 }
 
 /** What the forward pass says of mean and deviation, where that is as exact as what is computed here. */
-function keptStatistics(call: RuleCall, x: Value, work: DType, centred: boolean): Standardized | undefined {
-  const mean = centred ? call.node.outputs[1] : undefined;
-  const inverse = call.node.outputs[centred ? 2 : 1];
+function keptStatistics({ mean, inverse, centred }: Normalization, x: Value, work: DType): Standardized | undefined {
   if (inverse?.dtype !== work || (centred && mean?.dtype !== work)) return undefined;
   const away = mean === undefined ? x : op.sub(x, mean);
   return { normal: op.mul(away, inverse), inverse };

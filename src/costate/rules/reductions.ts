@@ -1,62 +1,67 @@
 import * as op from '../../graph/op.ts';
-import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
-import { fromFront, type Rule, type RuleCall, rule } from '../call.ts';
-import { cast, expandTo, ints, shapeOf } from '../pieces.ts';
+import { type Rule, type RuleCall, rule } from '../call.ts';
+import { expandTo, isHalf, numbers, scalarLike } from '../pieces.ts';
+import { productSlopes } from './product.ts';
+import { counted, isNoop, kept } from './reduced.ts';
 
-/** Reductions over axes. */
+/** Reductions over axes: an attribute of old versions (raised before), an input since. */
 export const reductionRules: Readonly<Record<string, Rule>> = {
-  ReduceSum: rule('g, spread over the axes', (call) => [call.to(0, () => spread(call, call.g()))]),
-  ReduceMean: rule('g / n, spread over the axes', (call) => [
-    call.to(0, () => spread(call, op.div(call.g(), counted(call)))),
+  ReduceSum: reduction('g, spread over the axes', (g, x) => expandTo(g, x)),
+  ReduceMean: reduction('g / n, spread over the axes', (g, x, _, call) => {
+    const count = counted(call);
+    const share = typeof count === 'number' ? op.mul(g, scalarLike(g, 1 / count)) : op.div(g, count);
+    return expandTo(share, x);
+  }),
+  ReduceMax: reduction('g to the elements that attain y, shared evenly', shared, 'ties share evenly, as amax'),
+  ReduceMin: reduction('g to the elements that attain y, shared evenly', shared, 'ties share evenly, as amin'),
+  ReduceProd: reduction(
+    'g y / x, by the products of the others',
+    (g, x, _, call) => op.mul(g, productSlopes(call, x)),
+    'exact where elements are zero',
+  ),
+  ReduceL1: reduction('g sign(x)', (g, x) => op.mul(g, op.sign(x)), '0 at 0'),
+  ReduceL2: reduction(
+    'g x / y',
+    (g, x, y) => {
+      const zero = op.equal(y, scalarLike(y, 0));
+      const ratio = op.div(g, op.where(zero, scalarLike(y, 1), y));
+      return op.mul(x, ratio);
+    },
+    '0 where the norm is 0',
+  ),
+  ReduceSumSquare: reduction('2 g x', (g, x) => op.mul(op.mul(g, scalarLike(g, 2)), x)),
+  ReduceLogSum: rule('g / exp(y), spread over the axes', (call) => [
+    call.to(0, () => expandTo(op.div(kept(call, call.g()), op.exp(kept(call, call.y()))), call.x(0))),
   ]),
+  ReduceLogSumExp: reduction(
+    'g exp(x - y)',
+    (g, x, y) => {
+      // A row of -inf has no weights: x - y would be NaN there.
+      const none = op.equal(y, scalarLike(y, Number.NEGATIVE_INFINITY));
+      return op.mul(g, op.exp(op.sub(x, op.where(none, scalarLike(y, 0), y))));
+    },
+    '0 in rows of -inf',
+  ),
 };
 
-/** Whether the call reduces nothing: no axes and noop_with_empty_axes. */
-export function isNoop(call: RuleCall): boolean {
-  if (call.int('noop_with_empty_axes', 0) === 0) return false;
-  const axes = call.maybe(1);
-  return axes === undefined || axes.shape?.[0] === 0;
+/** A rule of x alone; g and y have their reduced axes back as ones. Where nothing is reduced, n is 1. */
+function reduction(says: string, apply: (g: Value, x: Value, y: Value, call: RuleCall) => Value, note?: string): Rule {
+  return rule(
+    says,
+    (call) => [call.to(0, () => apply(kept(call, call.g()), call.x(0), kept(call, call.y()), call))],
+    note === undefined ? {} : { note },
+  );
 }
 
-/** A value of the output's shape with the reduced axes back as ones, so that it broadcasts against the input. */
-export function kept(call: RuleCall, value: Value): Value {
-  if (call.int('keepdims', 1) !== 0 || isNoop(call)) return value;
-  const axes = axesOf(call);
-  return axes === undefined ? allOnes(call, value) : op.unsqueeze(value, axes);
-}
-
-/** The axes as the call gives them; undefined for all. */
-function axesOf(call: RuleCall): Value | undefined {
-  const axes = call.maybe(1);
-  if (axes === undefined) return undefined;
-  const known = constantIntegers(axes);
-  if (known?.length === 0) return undefined;
-  // An empty list that is only seen at run time also means all axes.
-  return axes;
-}
-
-function allOnes(call: RuleCall, value: Value): Value {
-  const rank = call.x(0).shape?.length;
-  if (rank !== undefined) return op.reshape(value, ints(...new Array<number>(rank).fill(1)));
-  return op.reshape(value, op.expand(ints(1), op.shape(op.shape(call.x(0)))));
-}
-
-function spread(call: RuleCall, g: Value): Value {
-  return expandTo(kept(call, g), call.x(0));
-}
-
-/** How many elements each sum has, in the element type of the co-state. */
-function counted(call: RuleCall): Value {
-  const x = call.x(0);
-  const dtype = call.g().dtype ?? 'float32';
-  const axes = constantIntegers(call.maybe(1));
-  const every = call.maybe(1) === undefined || axes?.length === 0;
-  if (isNoop(call)) return cast(ints(1), dtype);
-  const sizes = shapeOf(x);
-  const rank = x.shape?.length;
-  if (every) return cast(op.reduceProd(sizes, undefined, { keepdims: 0 }), dtype);
-  const over =
-    axes !== undefined && rank !== undefined ? ints(...axes.map((axis) => fromFront(axis, rank))) : call.x(1);
-  return cast(op.reduceProd(op.gather(sizes, over), undefined, { keepdims: 0 }), dtype);
+function shared(g: Value, x: Value, y: Value, call: RuleCall): Value {
+  const hits = numbers(op.equal(x, y), g);
+  if (isNoop(call)) return op.mul(g, hits);
+  // Counts beyond 2048 are not exact in half precision.
+  const counts = op.reduceSum(isHalf(g) ? op.cast(hits, { to: 'float32' }) : hits, call.maybe(1), {
+    keepdims: 1,
+    noopWithEmptyAxes: call.int('noop_with_empty_axes', 0),
+  });
+  const count = isHalf(g) ? op.cast(counts, { to: g.dtype ?? 'float16' }) : counts;
+  return op.mul(op.div(g, count), hits);
 }
