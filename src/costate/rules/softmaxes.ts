@@ -27,11 +27,12 @@ export const softmaxRules: Readonly<Record<string, Rule>> = {
  * g is zero there, and the row's own co-state must not be 0 * NaN: zeros are put in y, as the network has it already.
  */
 function withoutReplacedRows(g: Value, y: Value, axis: number): Value {
-  const choice = g.source.kind === 'output' && g.source.node.opType === 'Where' ? g.source.node.inputs : [];
-  const [condition, yes, no] = choice;
+  const narrow = inputsOf(g, 'Cast')[0] ?? g;
+  const [condition, yes, no] = inputsOf(narrow, 'Where');
   if (condition === undefined) return y;
-  const byRow = condition.shape?.length === y.shape?.length && condition.shape?.at(axis) === 1;
-  const byNaN = condition.source.kind === 'output' && condition.source.node.opType === 'IsNaN';
+  const fromEnd = axis < 0 ? axis : axis - (y.shape?.length ?? 0);
+  const byRow = y.shape !== undefined && condition.shape !== undefined && (condition.shape.at(fromEnd) ?? 1) === 1;
+  const byNaN = inputsOf(condition, 'IsNaN').length > 0;
   if (!byRow && !byNaN) return y;
   const nothing = scalarLike(y, 0);
   if (isZero(yes)) return op.where(condition, nothing, y);
@@ -41,4 +42,10 @@ function withoutReplacedRows(g: Value, y: Value, axis: number): Value {
 function isZero(value: Value | undefined): boolean {
   const tensor = constantTensor(value);
   return tensor?.shape.length === 0 && tensor.dtype !== 'string' && toNumbers(tensor)[0] === 0;
+}
+
+function inputsOf({ source }: Value, opType: string): readonly (Value | undefined)[] {
+  return source.kind === 'output' && source.node.opType === opType && source.node.domain === ''
+    ? source.node.inputs
+    : [];
 }
