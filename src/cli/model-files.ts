@@ -39,6 +39,17 @@ export async function openModel(path: string): Promise<OpenedModel> {
   }
 }
 
+/** @throws what makes the model invalid: what inference finds in branches that are never taken does not. */
+export async function assertSound({ proto, model, folder }: OpenedModel, file: string): Promise<void> {
+  if ((model.problems ?? []).length === 0) return;
+  const { assertValid } = await import('../graph/validate/validate.ts');
+  try {
+    await assertValid(proto, folder);
+  } catch (error) {
+    throw error instanceof HopfcoleError ? error.at({ file }) : error;
+  }
+}
+
 /**
  * What a runtime would not tell of a file before it runs it.
  * @throws BAD_EPSILON for temperatures that no operator of ours can take (a runtime would answer with NaN);

@@ -75,9 +75,11 @@ export const costate: Command = {
     const { costate: costateOf } = await import('../../costate/costate.ts');
     const { changedFrom } = await import('../../costate/parameters/compare.ts');
     const { openWeights } = await import('../checkpoint-files.ts');
-    const { openModel, saveModel, signature } = await import('../model-files.ts');
+    const { assertSound, openModel, saveModel, signature } = await import('../model-files.ts');
     const { withTiedNames } = await import('../../checkpoint/tied.ts');
-    const { model, folder } = await openModel(path);
+    const opened = await openModel(path);
+    await assertSound(opened, path);
+    const { model, folder } = opened;
     const checkpoint = weights === undefined ? undefined : await openWeights(weights);
     const made = costateOf(model, {
       ...(of === undefined ? {} : { of }),

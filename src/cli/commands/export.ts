@@ -1,7 +1,4 @@
 import { basename, join } from 'node:path';
-import { HopfcoleError } from '../../files/error.ts';
-import type { Folder } from '../../files/source.ts';
-import type { ModelProto } from '../../onnx/messages.ts';
 import type { Command } from '../command.ts';
 import { modelOptions, outputOption, text } from '../options.ts';
 
@@ -21,10 +18,11 @@ export const exportModel: Command = {
     const path = text(args, 'model');
     const destination = text(args, 'output');
     const { mkdir } = await import('node:fs/promises');
-    const { openModel, saveModel } = await import('../model-files.ts');
+    const { assertSound, openModel, saveModel } = await import('../model-files.ts');
     const { withReading } = await import('../../reading/metadata.ts');
-    const { proto, model, folder } = await openModel(path);
-    if ((model.problems ?? []).length > 0) await assertSound(proto, folder, path);
+    const opened = await openModel(path);
+    const { model, folder } = opened;
+    await assertSound(opened, path);
     const isFile = destination.toLowerCase().endsWith('.onnx');
     if (!isFile) await mkdir(destination, { recursive: true });
     const output = isFile ? destination : join(destination, basename(path));
@@ -36,13 +34,3 @@ export const exportModel: Command = {
     };
   },
 };
-
-/** @throws what makes the model invalid: what inference finds in branches that are never taken does not. */
-async function assertSound(proto: ModelProto, folder: Folder, file: string): Promise<void> {
-  const { assertValid } = await import('../../graph/validate/validate.ts');
-  try {
-    await assertValid(proto, folder);
-  } catch (error) {
-    throw error instanceof HopfcoleError ? error.at({ file }) : error;
-  }
-}
