@@ -2,7 +2,7 @@ import * as op from '../graph/op.ts';
 import type { Dim } from '../graph/type.ts';
 import type { Value } from '../graph/value.ts';
 import { type Rule, type RuleCall, rule } from './call.ts';
-import { ints, isSingle, shapeOf, sumOver } from './pieces.ts';
+import { cast, ints, isHalf, isSingle, shapeOf, sumOver } from './pieces.ts';
 
 /**
  * A co-state summed to the shape of the input `like`, which had been broadcast to the co-state's shape. Nothing is added where both
@@ -10,6 +10,15 @@ import { ints, isSingle, shapeOf, sumOver } from './pieces.ts';
  * with it: where each of them holds one number, or is the same value, `like` cannot have been broadcast.
  */
 export function summedTo(bar: Value, like: Value, others: readonly Value[] = []): Value {
+  const { source } = bar;
+  const negated = source.kind === 'output' && source.node.opType === 'Neg' ? source.node.inputs[0] : undefined;
+  if (negated === undefined) return summed(bar, like, others);
+  // The sum first: it is smaller, and the same sum may be there without the sign.
+  const sum = summed(negated, like, others);
+  return sum === negated ? bar : op.neg(sum);
+}
+
+function summed(bar: Value, like: Value, others: readonly Value[]): Value {
   const [from, to] = [bar.shape, like.shape];
   if (to?.every((dim) => dim === 1)) return summedToOne(bar, to.length);
   if (others.length > 0 && others.every((other) => cannotStretch(other, like))) return bar;
@@ -49,7 +58,7 @@ function summedAtRunTime(bar: Value, like: Value): Value {
   const shape = op.shape(bar);
   const [from, to] = [bar.shape?.length, like.shape?.length];
   const padded = from !== undefined && from === to ? target : padLeft(target, shape);
-  const axes = op.squeeze(op.nonZero(op.not(op.equal(padded, shape))), ints(0));
+  const axes = op.squeeze(op.nonZero(op.sub(padded, shape)), ints(0));
   return op.reshape(sumWhere(bar, axes), target, { allowzero: 1 });
 }
 
@@ -60,10 +69,8 @@ function padLeft(target: Value, shape: Value): Value {
 }
 
 function sumWhere(bar: Value, axes: Value): Value {
-  const half = bar.dtype === 'float16' || bar.dtype === 'bfloat16';
-  const wide = half ? op.cast(bar, { to: 'float32' }) : bar;
-  const sum = op.reduceSum(wide, axes, { keepdims: 1, noopWithEmptyAxes: 1 });
-  return half ? op.cast(sum, { to: bar.dtype ?? 'float32' }) : sum;
+  const wide = isHalf(bar) ? op.cast(bar, { to: 'float32' }) : bar;
+  return cast(op.reduceSum(wide, axes, { keepdims: 1, noopWithEmptyAxes: 1 }), bar.dtype ?? 'float32');
 }
 
 type Side = (g: Value, a: Value, b: Value, y: Value, call: RuleCall) => Value | undefined;

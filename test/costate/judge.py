@@ -43,7 +43,8 @@ class Engine:
             self.inputs = set(self.session.input_names)
 
     def run(self, feeds):
-        got = self.session.run(None, {k: v for k, v in feeds.items() if k in self.inputs})
+        # A number of NumPy's is no array to ONNX Runtime.
+        got = self.session.run(None, {k: np.asarray(v) for k, v in feeds.items() if k in self.inputs})
         return dict(zip(self.names, got))
 
 

@@ -1,11 +1,10 @@
-import { isFloat } from '../../files/dtype.ts';
-import { toNumbers } from '../../files/tensor.ts';
 import * as op from '../../graph/op.ts';
-import { constantTensor } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
 import { binary, summedTo } from '../broadcast.ts';
 import { type Rule, rule, unary, zero } from '../call.ts';
-import { cast, numbers, scalarLike } from '../pieces.ts';
+import { cast, scalarLike } from '../pieces.ts';
+import { choiceRules, without } from './choices.ts';
+import { powerRules } from './powers.ts';
 
 /** Arithmetic and elementary functions of one number or two. */
 export const elementwiseRules: Readonly<Record<string, Rule>> = {
@@ -49,13 +48,8 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
   Div: binary(
     'g / b; -g y / b',
     (g, _, b) => op.div(g, b),
-    (g, _, b, y) => op.neg(op.div(op.mul(g, y), b)),
-  ),
-  Pow: binary(
-    'g b a^(b-1); g y log a',
-    (g, a, b) => powerToBase(g, a, b),
-    (g, a, b, y) => powerToExponent(g, a, b, y),
-    'to the base 0 where b = 0, to the exponent 0 where a = 0 and b >= 0, as PyTorch; integer exponents pass nothing',
+    // g / b is made for the other side as well.
+    (g, _, b, y) => op.neg(op.mul(op.div(g, b), y)),
   ),
   Mod: binary(
     'g; -g trunc(a / b)',
@@ -65,57 +59,16 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
   ),
   Sum: rule('g to every input', (call) =>
     call.node.inputs.map((x, index) =>
-      call.to(index, () => (x === undefined ? undefined : summedTo(call.g(), x, others(call.node.inputs, index)))),
+      call.to(index, () => (x === undefined ? undefined : summedTo(call.g(), x, without(call.node.inputs, index)))),
     ),
   ),
   Mean: rule('g / n to every input', (call) => {
     const { inputs } = call.node;
     const share = op.mul(call.g(), scalarLike(call.g(), 1 / inputs.length));
     return inputs.map((x, index) =>
-      call.to(index, () => (x === undefined ? undefined : summedTo(share, x, others(inputs, index)))),
+      call.to(index, () => (x === undefined ? undefined : summedTo(share, x, without(inputs, index)))),
     );
   }),
-  Max: extreme('the greatest'),
-  Min: extreme('the least'),
-  Where: rule('g where the condition holds; g where it does not', (call) => {
-    const [g, condition, a, b] = [call.g(), call.x(0), call.x(1), call.x(2)];
-    const nothing = scalarLike(g, 0);
-    return [
-      undefined,
-      call.to(1, () => summedTo(op.where(condition, g, nothing), a, [condition, b])),
-      call.to(2, () => summedTo(op.where(condition, nothing, g), b, [condition, a])),
-    ];
-  }),
-  Clip: rule(
-    'g where min <= x <= max; to min and max g where they hold x back',
-    (call) => {
-      const [g, x, low, high] = [call.g(), call.x(0), call.maybe(1), call.maybe(2)];
-      const nothing = scalarLike(g, 0);
-      const above = low === undefined ? undefined : op.greaterOrEqual(x, low);
-      const below = high === undefined ? undefined : op.lessOrEqual(x, high);
-      const inside = above === undefined || below === undefined ? (above ?? below) : op.and(above, below);
-      // min above max gives max everywhere, and all of g goes there.
-      const under =
-        low === undefined
-          ? undefined
-          : high === undefined
-            ? op.less(x, low)
-            : op.and(op.less(x, low), op.lessOrEqual(low, high));
-      return [
-        call.to(0, () => (inside === undefined ? g : op.where(inside, g, nothing))),
-        call.to(1, () =>
-          under === undefined || low === undefined ? undefined : summedTo(op.where(under, g, nothing), low),
-        ),
-        call.to(2, () => {
-          if (high === undefined) return undefined;
-          const over = op.greater(x, high);
-          const held = low === undefined ? over : op.or(over, op.greater(low, high));
-          return summedTo(op.where(held, g, nothing), high);
-        }),
-      ];
-    },
-    { note: 'passes at both bounds, as clamp does' },
-  ),
   Cast: rule('g cast back', (call) => [call.to(0, () => cast(call.g(), call.x(0).dtype ?? 'float32'))], {
     note: 'among floating-point types; a path through integers ends there',
   }),
@@ -125,6 +78,8 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
   Floor: zero('0'),
   Ceil: zero('0'),
   Sign: zero('0'),
+  ...powerRules,
+  ...choiceRules,
 };
 
 function onePlus(x: Value): Value {
@@ -133,64 +88,4 @@ function onePlus(x: Value): Value {
 
 function oneMinus(x: Value): Value {
   return op.sub(scalarLike(x, 1), x);
-}
-
-function others(inputs: readonly (Value | undefined)[], index: number): Value[] {
-  return inputs.filter((value, at): value is Value => value !== undefined && at !== index);
-}
-
-/** g b a^(b-1), by fewer operators where the exponent is a number that is known. */
-function powerToBase(g: Value, a: Value, b: Value): Value {
-  const exponent = singleNumber(b);
-  if (exponent === 1) return g;
-  if (exponent === 2) return op.mul(g, op.mul(a, scalarLike(a, 2)));
-  if (exponent !== undefined) {
-    if (exponent === 0) return op.mul(g, scalarLike(a, 0));
-    const power = exponent === 3 ? op.mul(a, a) : op.pow(a, scalarLike(a, exponent - 1));
-    return op.mul(g, op.mul(power, scalarLike(a, exponent)));
-  }
-  const real = cast(b, a.dtype ?? 'float32');
-  const slope = op.mul(real, op.pow(a, op.sub(real, scalarLike(a, 1))));
-  return op.mul(g, op.where(op.equal(real, scalarLike(a, 0)), scalarLike(a, 0), slope));
-}
-
-function powerToExponent(g: Value, a: Value, b: Value, y: Value): Value | undefined {
-  if (b.dtype !== undefined && !isFloat(b.dtype)) return undefined;
-  const nothing = scalarLike(a, 0);
-  const zeroBase = op.equal(a, nothing);
-  // log is asked of 1 where it is not used, so that no infinity meets a zero there, nor in the next derivative.
-  const log = op.log(op.where(zeroBase, scalarLike(a, 1), a));
-  const settled = op.and(zeroBase, op.greaterOrEqual(b, scalarLike(b, 0)));
-  const bar = op.mul(g, op.mul(y, log));
-  return cast(op.where(settled, nothing, bar), b.dtype ?? 'float32');
-}
-
-function singleNumber(x: Value): number | undefined {
-  const tensor = constantTensor(x);
-  return tensor !== undefined && tensor.shape.every((dim) => dim === 1) && tensor.dtype !== 'string'
-    ? toNumbers(tensor)[0]
-    : undefined;
-}
-
-/** Max and Min of any number of inputs: those that attain it share g evenly, as PyTorch's maximum. */
-function extreme(which: string): Rule {
-  return rule(
-    `g to the inputs that attain ${which}, shared evenly`,
-    (call) => {
-      const { inputs } = call.node;
-      const [g, y] = [call.g(), call.y()];
-      if (inputs.length === 1) return [g];
-      const hits = inputs.map((x) => (x === undefined ? undefined : numbers(op.equal(x, y), g)));
-      const present = hits.filter((hit) => hit !== undefined);
-      const count = present.reduce((sum, hit) => op.add(sum, hit));
-      const share = op.div(g, count);
-      return inputs.map((x, index) => {
-        const hit = hits[index];
-        return call.to(index, () =>
-          x === undefined || hit === undefined ? undefined : summedTo(op.mul(share, hit), x, others(inputs, index)),
-        );
-      });
-    },
-    { note: 'ties are shared evenly' },
-  );
 }
