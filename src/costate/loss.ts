@@ -1,10 +1,11 @@
 import { HopfcoleError } from '../files/error.ts';
+import { elementCount } from '../files/tensor.ts';
 import { input } from '../graph/make.ts';
 import * as op from '../graph/op.ts';
 import { describeType, type Shape } from '../graph/type.ts';
 import type { Value } from '../graph/value.ts';
 import type { Named } from './names.ts';
-import { cast, int, ints, isHalf, scalarLike } from './pieces.ts';
+import { cast, int, ints, isHalf, knownSizes, scalarLike } from './pieces.ts';
 
 export type LossKind = 'mse' | 'cross-entropy' | 'nll';
 
@@ -27,11 +28,18 @@ export function lossOf(kind: LossKind, output: Named, classAxis?: number): Loss 
     if (classAxis !== undefined) throw bad('the mean squared distance has no classes', '--class-axis');
     const target = input('target', value.dtype ?? 'float32', value.shape);
     const difference = op.sub(wide, cast(target, wide.dtype ?? 'float32'));
-    return { target, value: op.reduceMean(op.mul(difference, difference), undefined, { keepdims: 0 }) };
+    const sum = op.reduceSumSquare(difference, undefined, { keepdims: 0 });
+    return { target, value: op.div(sum, countOf(difference)) };
   }
   const axis = classAxisOf(output, classAxis);
   const target = input('target', 'int64', without(value.shape, axis));
   return { target, value: negativeMean(kind === 'nll' ? wide : op.logSoftmax(wide, { axis }), target, axis) };
+}
+
+/** The number of elements, in their own type. */
+function countOf(x: Value): Value {
+  if (knownSizes(x.shape)) return scalarLike(x, elementCount(x.shape));
+  return cast(op.size(x), x.dtype ?? 'float32');
 }
 
 /**
