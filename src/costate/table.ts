@@ -20,6 +20,7 @@ import { reductionRules } from './rules/reductions.ts';
 import { resamplingRules } from './rules/resampling.ts';
 import { scatteringRules } from './rules/scattering.ts';
 import { sequenceRules } from './rules/sequences.ts';
+import { slicingRules } from './rules/slicing.ts';
 import { softmaxRules } from './rules/softmaxes.ts';
 import { spectralRules } from './rules/spectral.ts';
 import { structureRules } from './rules/structure.ts';
@@ -35,6 +36,7 @@ export const families: Readonly<Record<string, Readonly<Record<string, Rule>>>> 
   'Einstein sums': einsumRules,
   Determinants: determinantRules,
   Structure: structureRules,
+  'Parts and rims': slicingRules,
   'Reading by index': indexingRules,
   'Writing by index': scatteringRules,
   Convolutions: convolutionRules,

@@ -19,6 +19,18 @@ export const structureRules: Readonly<Record<string, Rule>> = {
     });
     return op.transpose(g, { perm: back });
   }),
+  DepthToSpace: unary('g back into depth', (g, x, _, call) => {
+    const block = call.int('blocksize', 1);
+    if (call.text('mode', 'DCR') === 'DCR') return op.spaceToDepth(g, { blocksize: block });
+    const own = (axis: number): Value => sizeOf(x, axis);
+    const depth = x.shape?.[1];
+    const channels = typeof depth === 'number' ? ints(depth / (block * block)) : op.div(own(1), ints(block * block));
+    const parts = op.concat([own(0), channels, own(2), ints(block), own(3), ints(block)], { axis: 0 });
+    return reshapeTo(op.transpose(op.reshape(g, parts), { perm: [0, 1, 3, 5, 2, 4] }), x);
+  }),
+  SpaceToDepth: unary('g back into space', (g, _x, _y, call) =>
+    op.depthToSpace(g, { blocksize: call.int('blocksize', 1) }),
+  ),
   Expand: unary('g summed over what was spread', (g, x) => summedTo(g, x)),
   Concat: rule('the parts of g', (call) => {
     const { inputs } = call.node;
