@@ -20,6 +20,16 @@ export { type Format, recogniseFormat } from './checkpoint/recognise.ts';
 export type { StateOptions } from './checkpoint/state.ts';
 export { withTiedNames } from './checkpoint/tied.ts';
 export { verifyCheckpoint } from './checkpoint/verify.ts';
+// Derivatives of a model as a model: reverse and forward mode, second order, Jacobians.
+export { type Costate, type CostateOptions, costate, type Gradient } from './costate/costate.ts';
+export { type Jvp, jvp, type Tangent } from './costate/forward.ts';
+export { type Jacobian, type JacobianOptions, type JacobianOutput, jacobian } from './costate/jacobian.ts';
+export type { LossKind } from './costate/loss.ts';
+export type { NotDifferentiable } from './costate/names.ts';
+export type { Changed } from './costate/parameters/changed.ts';
+export { changedFrom } from './costate/parameters/compare.ts';
+export type { DerivativeRequest } from './costate/request.ts';
+export { hvp, vjp } from './costate/transforms.ts';
 // Tensors: an element type, a shape and bytes in memory (Tensor) or in a file (StoredTensor).
 export { type DType, dtypes } from './files/dtype.ts';
 // Errors: every error is of this class, with a stable code, a place and how to mend it.

@@ -7,20 +7,20 @@ import type { NotDifferentiable } from './names.ts';
 import type { Changed } from './parameters/changed.ts';
 import { fullLike } from './pieces.ts';
 import { pullback } from './pullback.ts';
-import { begin, finished, type Names, type Request } from './request.ts';
+import { begin, type DerivativeRequest, finished, type Names } from './request.ts';
 import { type Found, recorded, seedsFor, swept } from './sweep.ts';
 
-export interface CostateOptions extends Request {
+export interface CostateOptions extends DerivativeRequest {
   /** `ones` (the default): of the sum of the outputs. `input`: one more input `cotangent_<output>` per output, of its shape. */
   readonly seed?: 'ones' | 'input';
   /** 2: Hessian-vector products as well: one more input `direction_<name>` per wrt, one more output `hvp_<name>`. */
   readonly order?: 1 | 2;
 }
 
-/** One co-state among the outputs. */
+/** One co-state or one Hessian-vector product among the outputs. */
 export interface Gradient {
   readonly wrt: string;
-  /** The output: `costate_<wrt>`. */
+  /** The output: `costate_<wrt>` or `hvp_<wrt>`. */
   readonly name: string;
   readonly dtype: DType;
   readonly shape: Shape;
@@ -30,6 +30,8 @@ export interface Costate {
   /** The original outputs first and unchanged, then the co-states. */
   readonly model: Model;
   readonly gradients: readonly Gradient[];
+  /** At order 2, as many Hessian-vector products; otherwise none. */
+  readonly products: readonly Gradient[];
   /** Parameters that the exporter changed under their name. */
   readonly changed: readonly Changed[];
   readonly notDifferentiable: readonly NotDifferentiable[];
@@ -52,21 +54,30 @@ export function costate(given: Model, options: CostateOptions = {}): Costate {
   const { found, left } = swept(recording, seeds, wrt);
   const outputs = found.map(({ name, bar }) => names.output(`costate_${name}`, bar));
   const first = extended(recording.graph, inputs, outputs);
-  const made = finished(model, options.order === 2 ? withProducts(first, found, outputs, names) : first);
+  const second = options.order === 2 ? withProducts(first, found, outputs, names) : { graph: first, products: [] };
+  const made = finished(model, second.graph);
   const types = new Map(made.graph.outputs.map(({ name, value }) => [name, value]));
+  const described = (those: readonly Output[]): Gradient[] =>
+    those.map(({ name }, index) => {
+      const { name: wrt = '', value } = found[index] ?? {};
+      return { wrt, name, dtype: value?.dtype ?? 'float32', shape: value?.shape ?? types.get(name)?.shape };
+    });
   return {
     model: made,
-    gradients: found.map(({ name: wrt, value }, index) => {
-      const name = outputs[index]?.name ?? '';
-      return { wrt, name, dtype: value.dtype ?? 'float32', shape: value.shape ?? types.get(name)?.shape };
-    }),
+    gradients: described(outputs),
+    products: described(second.products),
     changed,
     notDifferentiable: left,
   };
 }
 
+interface WithProducts {
+  readonly graph: Graph;
+  readonly products: readonly Output[];
+}
+
 /** Hessian-vector products: the co-states of sum <direction, co-state>, that is of the co-states along the directions. */
-function withProducts(graph: Graph, found: readonly Found[], outputs: readonly Output[], names: Names): Graph {
+function withProducts(graph: Graph, found: readonly Found[], outputs: readonly Output[], names: Names): WithProducts {
   const again = recorded(graph, outputs, found);
   const directions = found.map(({ name, value }) => names.input(`direction_${name}`, value));
   const along = new Map(outputs.map(({ name }, index) => [name, directions[index]]));
@@ -76,5 +87,5 @@ function withProducts(graph: Graph, found: readonly Found[], outputs: readonly O
   const more = again.wrt.map(({ name, value }, index) =>
     names.output(`hvp_${name}`, products[index] ?? fullLike(value, 0)),
   );
-  return extended(again.graph, directions, more);
+  return { graph: extended(again.graph, directions, more), products: more };
 }

@@ -1,6 +1,7 @@
 import type { Node, Value } from '../graph/value.ts';
 import { usedBy } from '../graph/walk.ts';
 import { carries } from './activity.ts';
+import { dependents } from './extend.ts';
 import type { Named } from './names.ts';
 import { ruleFor } from './table.ts';
 
@@ -50,12 +51,8 @@ class Flow {
   constructor(nodes: readonly Node[], heads: ReadonlySet<Value>, start: Value) {
     this.heads = heads;
     this.start = start;
-    const depends = new Set([start]);
-    const later = nodes.filter((node) => {
-      if (!usedBy(node).some((value) => value !== undefined && depends.has(value))) return false;
-      for (const output of node.outputs) depends.add(output);
-      return true;
-    });
+    const later = dependents(nodes, [start]);
+    const depends = new Set([start, ...later.flatMap(({ outputs }) => outputs)]);
     this.arrives = [...heads].some((head) => depends.has(head));
     const needed = new Set(heads);
     this.between = later

@@ -8,12 +8,18 @@ export function extended(graph: Graph, inputs: readonly Value[], outputs: readon
     ...graph,
     inputs: [...graph.inputs, ...inputs],
     outputs: [...graph.outputs, ...outputs],
-    nodes: [...graph.nodes, ...newNodes(graph.nodes, outputs)],
+    nodes: [
+      ...graph.nodes,
+      ...newNodes(
+        graph.nodes,
+        outputs.map(({ value }) => value),
+      ),
+    ],
   };
 }
 
-/** What the outputs need that is not there yet, in topological order. */
-function newNodes(there: readonly Node[], outputs: readonly Output[]): Node[] {
+/** What values need that is not there yet, in topological order. */
+export function newNodes(there: readonly Node[], values: readonly Value[]): readonly Node[] {
   const placed = new Set(there);
   const nodes: Node[] = [];
   const stack: { readonly node: Node; readonly needs: readonly (Value | undefined)[]; next: number }[] = [];
@@ -23,7 +29,7 @@ function newNodes(there: readonly Node[], outputs: readonly Output[]): Node[] {
     placed.add(node);
     stack.push({ node, needs: usedBy(node), next: 0 });
   };
-  for (const { value } of outputs) {
+  for (const value of values) {
     enter(value);
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
       if (top.next < top.needs.length) enter(top.needs[top.next++]);
@@ -34,4 +40,14 @@ function newNodes(there: readonly Node[], outputs: readonly Output[]): Node[] {
     }
   }
   return nodes;
+}
+
+/** Those of the nodes (in order) that depend on any of the values, in whatever way. */
+export function dependents(nodes: readonly Node[], values: Iterable<Value>): readonly Node[] {
+  const depends = new Set(values);
+  return nodes.filter((node) => {
+    if (!usedBy(node).some((value) => value !== undefined && depends.has(value))) return false;
+    for (const output of node.outputs) depends.add(output);
+    return true;
+  });
 }

@@ -13,7 +13,7 @@ import { prepared } from './prepare.ts';
 import { tidied } from './tidy.ts';
 
 /** What is differentiated, and with respect to what. */
-export interface Request {
+export interface DerivativeRequest {
   /** Names of outputs or inner values that are differentiated; all floating-point outputs without it. */
   readonly of?: readonly string[];
   /** `inputs` (the default), `parameters`, `all`, or names of inputs, parameters and inner values (`name:inputs` for one called so). */
@@ -38,7 +38,7 @@ export interface Begun {
 }
 
 /** @throws UNKNOWN_NAME, NOT_FLOAT, CHANGED_PARAMETER, DUPLICATE_NAME. */
-export function begin(given: Model, request: Request): Begun {
+export function begin(given: Model, request: DerivativeRequest): Begun {
   const known = untangled(given, request.changed);
   const changed = new Map(known.changed.map((one) => [one.name, one]));
   const model = prepared(known.model);
