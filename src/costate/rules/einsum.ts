@@ -30,7 +30,11 @@ function bar(call: RuleCall, equation: Equation, operands: readonly Value[], x: 
   // Letters of this operand alone were summed over: their co-state is the same all along.
   const missing = unique.flatMap((letter, at) => (there.has(letter) ? [] : [at]));
   const spread = missing.length === 0 ? made : op.unsqueeze(made, ints(...missing));
-  if (unique.length < own.length) return onDiagonal(spread, unique, own, x);
+  if (unique.length < own.length) {
+    const sizes = unique.map((letter) => sizeOf(x, own.indexOf(letter)));
+    const full = missing.length === 0 ? spread : op.expand(spread, op.concat(sizes, { axis: 0 }));
+    return onDiagonal(full, unique, own, x);
+  }
   if (equation.broadcast.some((letter) => own.includes(letter)) && missing.length === 0) return summedTo(spread, x);
   return missing.length === 0 ? spread : expandTo(spread, x);
 }
