@@ -95,6 +95,13 @@ export class RuleCall {
     throw this.badAttribute(name, 'a string');
   }
 
+  texts(name: string): readonly string[] | undefined {
+    const attribute = this.node.attributes.get(name);
+    if (attribute === undefined) return undefined;
+    if (attribute.kind !== 'strings') throw this.badAttribute(name, 'strings');
+    return attribute.value.map((text) => (typeof text === 'string' ? text : new TextDecoder().decode(text)));
+  }
+
   /** The rank of a value. @throws UNKNOWN_RANK where inference does not know it and the rule needs it. */
   rank(value: Value): number {
     if (value.shape !== undefined) return value.shape.length;

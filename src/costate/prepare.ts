@@ -3,14 +3,19 @@ import type { Model } from '../graph/graph.ts';
 import { defaultOpset } from '../graph/model.ts';
 import { inlineFunctions } from '../graph/passes/inline.ts';
 import { opsetOf, raiseOpset } from '../graph/passes/opset/raise.ts';
+import { settledRecurrences } from './recurrences.ts';
+import { withStatistics } from './statistics.ts';
 
 /**
  * A model the rules can work on: at the opset they are written in or a newer one, and with the functions that have no rule of their own
- * replaced by their bodies.
+ * replaced by their bodies; operators give all that their rules can use.
  */
 export function prepared(given: Model): Model {
   const opset = opsetOf(given.opsets) ?? defaultOpset;
   const raised = opset < defaultOpset ? raiseOpset(given, defaultOpset) : given;
-  if (raised.functions.length === 0) return raised;
-  return inlineFunctions(raised, { which: (_, call) => costateRuleOf(call) === undefined });
+  const flat =
+    raised.functions.length === 0
+      ? raised
+      : inlineFunctions(raised, { which: (_, call) => costateRuleOf(call) === undefined });
+  return settledRecurrences(withStatistics(flat));
 }
