@@ -5,6 +5,7 @@ import type { Attributes } from './attribute.ts';
 import { bindTypes, parameterAt } from './check.ts';
 import type { FunctionDefinition } from './function.ts';
 import { inferFunction } from './infer-function.ts';
+import { contribRules } from './inference/contrib.ts';
 import { inferenceRules } from './inference/table.ts';
 import { type Literal, tensorFrom } from './literal.ts';
 import { recordNode } from './record.ts';
@@ -103,12 +104,13 @@ export interface InferredCall {
 
 /**
  * Types of a call's outputs: of a function by inference through its body; of a standard operator by its inference rule and,
- * where that says nothing of an element type, by its schema; of other operators nothing.
+ * where that says nothing of an element type, by its schema; of other operators what ONNX Runtime's own are known to give.
  */
 export function inferTypes(call: InferredCall): readonly Inferred[] {
   const { opType, domain = '', inputs, attributes, outputCount, version, callee } = call;
   if (callee !== undefined) return inferFunction(callee, inputs, attributes);
-  if (domain !== '' || version === undefined) return [];
+  if (domain !== '' || version === undefined)
+    return contribRules[`${domain}.${opType}`]?.({ opType, domain, version: 0, inputs, attributes, outputCount }) ?? [];
   const rule = inferenceRules[opType];
   const byRule = rule?.({ opType, domain, version, inputs, attributes, outputCount }) ?? [];
   if (byRule.length >= outputCount && byRule.every(({ type }) => isTyped(type))) return byRule;

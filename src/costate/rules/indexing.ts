@@ -4,7 +4,7 @@ import * as op from '../../graph/op.ts';
 import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Rule, type RuleCall, rule, unary } from '../call.ts';
-import { cast, int, ints, sumOver, zerosLike } from '../pieces.ts';
+import { cast, int, ints, knownSizes, sumOver, zerosLike } from '../pieces.ts';
 import { alongAxis, shapeFrom, sizesOf } from './places.ts';
 
 /** Operators that read by index. */
@@ -65,12 +65,18 @@ function gatherBar(call: RuleCall, g: Value, x: Value): Value {
       ? g
       : depth === 0
         ? op.unsqueeze(g, ints(axis))
-        : op.reshape(g, shapeFrom(sizesOf(x, 0, axis), ints(-1), sizesOf(x, axis + 1, rank)));
-  if (axis === 0) return op.scatterND(zerosLike(x), op.unsqueeze(list, ints(-1)), rows, { reduction: 'add' });
+        : op.reshape(g, shapeFrom(sizesOf(x, 0, axis), countOf(indices), sizesOf(x, axis + 1, rank)), { allowzero: 1 });
+  if (axis === 0) return op.scatterND(zerosLike(x), op.unsqueeze(cast(list, 'int64'), ints(-1)), rows, { reduction: 'add' });
   return op.scatterElements(zerosLike(x), alongAxis(cast(list, 'int64'), axis, rows, rank), rows, {
     axis,
     reduction: 'add',
   });
+}
+
+/** How many elements there are: -1, for the runtime to find, where that is not known. */
+function countOf(indices: Value): Value {
+  const sizes = indices.shape;
+  return ints(knownSizes(sizes) ? sizes.reduce((product, size) => product * size, 1) : -1);
 }
 
 /** The indices of GatherND with those of the batch axes before them. */
