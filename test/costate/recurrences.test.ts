@@ -62,6 +62,27 @@ describe('recurrent operators of files', () => {
     expect([...(got.yh ?? [])]).toEqual([...((await run(read)).yh ?? [])]);
   });
 
+  it('runs what is batch first with time first, under the same names', async () => {
+    const given = names.map((name) => input(name, 'float32', sizes[name]));
+    const [x, w, r, b] = given as [Value, Value, Value, Value];
+    const call = (steps: Value, layout: number): Value =>
+      op.lstm(steps, w, r, b, undefined, undefined, undefined, undefined, { hiddenSize: 4, layout })[0];
+    const first = call(op.transpose(x, { perm: [1, 0, 2] }), 1);
+    const plain = op.transpose(call(x, 0), { perm: [2, 0, 1, 3] });
+    const [asked, known] = [first, plain].map((y) => model({ inputs: given, outputs: { y, z: op.mul(y, y) } }));
+    const read = await fromProto(toProto(asked as Model));
+    const made = costate(read, { wrt: [...names, 'y'], of: ['z'] }).model;
+    const [want, got] = [await run(costate(known as Model, { wrt: names, of: ['z'] }).model), await run(made)];
+    for (const name of ['y', 'z', ...names.map((one) => `costate_${one}`)])
+      expect(worst(got[name] ?? [], want[name] ?? [1]), name).toBeLessThan(1e-6);
+    expect(
+      worst(
+        got.costate_y ?? [],
+        (want.y ?? new Float32Array()).map((value) => 2 * value),
+      ),
+    ).toBeLessThan(1e-6);
+  });
+
   it('leaves recurrent operators alone that no co-state passes', async () => {
     const read = await fromProto(toProto(lstm((_, yh) => ({ yh, z: op.mul(yh, yh) }))));
     const made = costate(read, { wrt: ['yh'], of: ['z'] }).model;

@@ -30,7 +30,7 @@ const oneWhere = (mask: Value, like: Value, otherwise: Value | number): Value =>
 const table: Readonly<Record<string, Kind>> = {
   sigmoid: plain(op.sigmoid, (y) => op.mul(y, oneMinus(y))),
   tanh: plain(op.tanh, (y) => oneMinus(op.mul(y, y))),
-  relu: plain(op.relu, (y) => oneWhere(op.greater(y, number(y, 0)), y, 0)),
+  relu: plain(op.relu, op.sign),
   softsign: plain(
     (x) => op.div(x, op.add(op.abs(x), number(x, 1))),
     (y) => {

@@ -4,7 +4,7 @@ import type { RuleCall } from '../../call.ts';
 import { ints, scalarLike } from '../../pieces.ts';
 import { type Activated, type Activation, activated, clipOf } from './activations.ts';
 import { gateBars, inputBars, summedRows, type TrackBars } from './bars.ts';
-import { at, lastBar, previous, rowsOf, scanSteps, stepsOf, type Track } from './track.ts';
+import { at, lastBar, masked, previous, rowsOf, scanSteps, stepsOf, type Track } from './track.ts';
 
 export function gru(track: Track, call: RuleCall, activations: readonly Activation[]): TrackBars {
   const found = rowsOf(previous(track, track.y, track.h0), track.hidden);
@@ -104,11 +104,6 @@ function stepsOfGates(track: Track, z: Value): { readonly z: Value; readonly nex
     z: within === undefined ? kept : op.where(within, kept, scalarLike(kept, 1)),
     next: track.yBar === undefined ? undefined : previous(track, track.yBar),
   };
-}
-
-function masked(track: Track, steps: Value): Value {
-  const within = track.lengths?.within;
-  return within === undefined ? steps : op.where(within, steps, scalarLike(steps, 0));
 }
 
 /** Two gates and the third. */

@@ -4,7 +4,7 @@ import type { RuleCall } from '../../call.ts';
 import { ints, scalarLike, zerosLike } from '../../pieces.ts';
 import { type Activated, type Activation, activated, clipOf, clipped } from './activations.ts';
 import { gateBars, summedRows, type TrackBars } from './bars.ts';
-import { keeping, lastBar, previous, rowsOf, scanSteps, stepsOf, type Track, zeroState } from './track.ts';
+import { keeping, lastBar, masked, previous, rowsOf, scanSteps, stepsOf, type Track, zeroState } from './track.ts';
 
 /** One direction of an LSTM as its rule sees it. */
 interface Cell {
@@ -116,7 +116,7 @@ function sweep({ track, h, coupled }: Cell, steps: Steps): readonly Value[] {
   const toI = coupled ? op.sub(candidate.y, found) : candidate.y;
   const toF = coupled ? zerosLike(found) : found;
   const three = op.mul(op.concat([toI, out.y, toF], { axis: 2 }), gates.slope);
-  let four = op.concat([three, op.mul(i, candidate.slope)], { axis: 2 });
+  const four = op.concat([three, op.mul(i, candidate.slope)], { axis: 2 });
   let toCell = op.mul(o, out.slope);
   let keptCell = f;
   if (track.p !== undefined) {
@@ -126,13 +126,11 @@ function sweep({ track, h, coupled }: Cell, steps: Steps): readonly Value[] {
   }
   const within = track.lengths?.within;
   if (within !== undefined) {
-    four = op.where(within, four, scalarLike(four, 0));
-    toCell = op.where(within, toCell, scalarLike(toCell, 0));
     keptCell = op.where(within, keptCell, scalarLike(keptCell, 1));
   }
   const sequences = {
-    four,
-    toCell,
+    four: masked(track, four),
+    toCell: masked(track, toCell),
     keptCell,
     next: track.yBar === undefined ? undefined : previous(track, track.yBar),
     keep: keeping(track),

@@ -1,17 +1,16 @@
 import * as op from '../../../graph/op.ts';
 import type { Value } from '../../../graph/value.ts';
 import type { RuleCall } from '../../call.ts';
-import { expandTo, scalarLike } from '../../pieces.ts';
+import { expandTo } from '../../pieces.ts';
 import { type Activation, activated, clipOf } from './activations.ts';
 import { gateBars, type TrackBars } from './bars.ts';
-import { keeping, lastBar, previous, rowsOf, scanSteps, stepsOf, type Track } from './track.ts';
+import { keeping, lastBar, masked, previous, rowsOf, scanSteps, stepsOf, type Track } from './track.ts';
 
 export function rnn(track: Track, call: RuleCall, [f]: readonly Activation[]): TrackBars {
   const found = rowsOf(previous(track, track.y, track.h0), track.hidden);
   const given = slopes(track, f as Activation, clipOf(call), found);
-  const within = track.lengths?.within;
   const sequences = {
-    slope: within === undefined ? given : op.where(within, given, scalarLike(given, 0)),
+    slope: masked(track, given),
     next: track.yBar === undefined ? undefined : previous(track, track.yBar),
     keep: keeping(track),
   };

@@ -202,6 +202,11 @@ export function scanSteps<K extends string>(
   );
 }
 
+/** Numbers of each step, with zeros behind the ends. By a product, as Where is slow and these are finite: X has zeros there. */
+export function masked(track: Track, steps: Value): Value {
+  return track.lengths === undefined ? steps : op.mul(steps, numbers(track.lengths.within, steps));
+}
+
 /** Masks as numbers for steps that keep the state they find; undefined without lengths. [T, B, 1] */
 export function keeping(track: Track): Value | undefined {
   return track.lengths === undefined ? undefined : numbers(op.not(track.lengths.within), track.x);
