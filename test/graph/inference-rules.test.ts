@@ -87,6 +87,12 @@ describe('shape arithmetic', () => {
     expect(one('Cast', [doubled], { to: dtypes.int64.code }).known).toEqual(['2*N']);
   });
 
+  it('does not take an unknown size for one when contents are repeated', () => {
+    const repeated = one('Expand', [ints(1), x([1], 'int64')]);
+    expect(repeated.shape).toEqual([undefined]);
+    expect(repeated.known).toBe(undefined);
+  });
+
   it('follows the expand idiom of the exporters', () => {
     const target = one('Concat', [one('Shape', [x(['N'])]), ints(-1, 4)], { axis: 0 });
     const isOpen = one('Equal', [target, ints(-1, -1, -1)]);

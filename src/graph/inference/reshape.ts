@@ -179,7 +179,8 @@ const expand: InferRule = (call) => {
 /** Contents of a vector or scalar that was repeated to a known size. */
 function repeatedContents(call: Call, dims: readonly Dim[]): KnownDims | undefined {
   const known = knownDims(call.inputs[0]);
-  const [size = 1] = dims;
+  // Not by a default: a size may be there and not known.
+  const size = dims.length === 0 ? 1 : dims[0];
   if (known === undefined || dims.length > 1 || typeof size !== 'number' || size > knownLimit) return undefined;
   return known.length === 0 ? undefined : Array.from({ length: size }, (_, index) => known[index % known.length]);
 }
