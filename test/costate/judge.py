@@ -110,7 +110,8 @@ def judge(case):
     for variant in case["variants"]:
         wide, narrow, forward = (base64.b64decode(variant[k]) for k in ("float64", "float32", "forward"))
         for data in (wide, narrow):
-            onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
+            if case["checked"]:
+                onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
         here = {"variant": variant["name"]}
         answer.setdefault("variants", []).append(here)
         engine, why = None, []

@@ -42,6 +42,8 @@ export interface Case {
   readonly engines?: readonly ('ort' | 'reference')[];
   /** What becomes of the float64 models, of an operator that no engine has in float64. */
   readonly wide?: (made: Model) => Model;
+  /** false: onnx does not know the operator, so its checker is not asked. */
+  readonly checked?: false;
   readonly opset?: number;
   readonly opsets?: Readonly<Record<string, number>>;
   readonly step?: number;
@@ -165,6 +167,7 @@ function ask(one: Case): object {
     torch: one.torch,
     second: one.second !== false,
     float32: one.float32 !== false,
+    checked: one.checked !== false,
     engines: one.engines ?? ['ort', 'reference'],
     step: one.step ?? 1e-6,
   };

@@ -66,7 +66,8 @@ function gatherBar(call: RuleCall, g: Value, x: Value): Value {
       : depth === 0
         ? op.unsqueeze(g, ints(axis))
         : op.reshape(g, shapeFrom(sizesOf(x, 0, axis), countOf(indices), sizesOf(x, axis + 1, rank)), { allowzero: 1 });
-  if (axis === 0) return op.scatterND(zerosLike(x), op.unsqueeze(cast(list, 'int64'), ints(-1)), rows, { reduction: 'add' });
+  if (axis === 0)
+    return op.scatterND(zerosLike(x), op.unsqueeze(cast(list, 'int64'), ints(-1)), rows, { reduction: 'add' });
   return op.scatterElements(zerosLike(x), alongAxis(cast(list, 'int64'), axis, rows, rank), rows, {
     axis,
     reduction: 'add',

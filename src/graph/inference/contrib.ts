@@ -3,7 +3,7 @@ import type { Call, InferRule } from '../rule.ts';
 import type { Dim, Shape } from '../type.ts';
 import { intAttribute, intsAttribute } from './attributes.ts';
 import { broadcastShapes } from './broadcast.ts';
-import { dtypeOf, shapeOf, tensor } from './call.ts';
+import { dtypeOf, shapeOf, tensor, unknownDims } from './call.ts';
 import { convolutionRules } from './convolution.ts';
 import { matrixRules } from './matrix.ts';
 
@@ -56,7 +56,8 @@ const multiHead: InferRule = (call) => {
         : value?.length === 4
           ? multiplyDims(value[1], value[3])
           : value?.[2];
-  const past = tensor(dtype, undefined);
+  const heads = intAttribute(call, 'num_heads', 1);
+  const past = tensor(dtype, [query?.[0], heads, ...unknownDims(2)]);
   return [tensor(dtype, query && [query[0], query[1], width]), past, past, past];
 };
 
@@ -64,7 +65,7 @@ const attention: InferRule = (call) => {
   const [shape, dtype] = [shapeOf(call, 0), dtypeOf(call, 0)];
   const width = shapeOf(call, 1)?.[1];
   const values = intsAttribute(call, 'qkv_hidden_sizes')?.[2] ?? (typeof width === 'number' ? width / 3 : undefined);
-  return [tensor(dtype, shape && [shape[0], shape[1], values]), tensor(dtype, undefined)];
+  return [tensor(dtype, shape && [shape[0], shape[1], values]), tensor(dtype, [2, shape?.[0], ...unknownDims(3)])];
 };
 
 const groupQuery: InferRule = (call) => {
@@ -73,7 +74,7 @@ const groupQuery: InferRule = (call) => {
   const packed = call.inputs[1] === undefined;
   const width = shape?.[2];
   const own = !packed ? width : typeof width === 'number' ? (width / (heads + 2 * groups)) * heads : undefined;
-  const past = tensor(dtype, undefined);
+  const past = tensor(dtype, [shape?.[0], groups, ...unknownDims(2)]);
   return [tensor(dtype, shape && [shape[0], shape[1], own]), past, past];
 };
 
@@ -84,16 +85,23 @@ const embedding: InferRule = (call) => {
   return [tensor(dtype, shape), tensor('int32', ids && [ids[0]]), tensor(dtype, shape)];
 };
 
+const oneMoreAxis: InferRule = (call) => {
+  const shape = shapeOf(call, 0);
+  return [tensor(dtypeOf(call, 0), shape && unknownDims(shape.length + 1))];
+};
+
 const rules: Readonly<Record<string, InferRule | undefined>> = {
   '.SimplifiedLayerNormalization': simplifiedNormalisation,
   'com.microsoft.Attention': attention,
   'com.microsoft.BiasGelu': likeFirst,
   'com.microsoft.BiasSoftmax': likeFirst,
   'com.microsoft.EmbedLayerNormalization': embedding,
+  'com.microsoft.ExpandDims': oneMoreAxis,
   'com.microsoft.FastGelu': likeFirst,
   'com.microsoft.FusedConv': (call) => convolutionRules.Conv?.(call) ?? [],
   'com.microsoft.FusedGemm': (call) => matrixRules.Gemm?.(call) ?? [],
   'com.microsoft.FusedMatMul': matMul,
+  'com.microsoft.GatherND': (call) => [tensor(dtypeOf(call, 0), undefined)],
   'com.microsoft.Gelu': likeFirst,
   'com.microsoft.GroupQueryAttention': groupQuery,
   'com.microsoft.MultiHeadAttention': multiHead,

@@ -32,6 +32,7 @@ function multiHead(call: RuleCall): readonly (Value | undefined)[] {
     v: continued(call.maybe(7), v),
     past: call.maybe(6) && sizeOf(call.x(6), 2),
     mask: call.maybe(4),
+    lengths: true,
     bias: call.maybe(5),
   });
 }
@@ -99,10 +100,11 @@ function packed(call: RuleCall): readonly (Value | undefined)[] {
     v: values,
     past: past && sizeOf(past, 3),
     mask: call.maybe(3),
+    lengths: false,
     bias: call.maybe(5),
   });
-  const present = op.concat([op.unsqueeze(keys, ints(0)), op.unsqueeze(values, ints(0))], { axis: 0 });
-  return [y, call.bars[1] === undefined ? undefined : present];
+  if (call.bars[1] === undefined) return [y];
+  return [y, op.concat([op.unsqueeze(keys, ints(0)), op.unsqueeze(values, ints(0))], { axis: 0 })];
 }
 
 interface Given {
@@ -112,12 +114,13 @@ interface Given {
   /** How many keys came before, as a vector of one number. */
   readonly past: Value | undefined;
   readonly mask: Value | undefined;
+  readonly lengths: boolean;
   readonly bias: Value | undefined;
 }
 
 /** [Y, the keys, the values]. */
-function attended(call: RuleCall, { q, k, v, past, mask, bias }: Given): readonly Value[] {
-  const hidden = mask && hiding(call, mask, k, q.shape?.[0]);
+function attended(call: RuleCall, { q, k, v, past, mask, lengths, bias }: Given): readonly Value[] {
+  const hidden = mask && hiding(call, mask, k, q.shape?.[0], lengths);
   const both = bias === undefined || hidden === undefined ? (bias ?? hidden) : op.add(bias, hidden);
   const own = op.unsqueeze(places(q, 2), ints(1));
   const query = past === undefined ? own : op.add(own, past);
@@ -133,8 +136,11 @@ function attended(call: RuleCall, { q, k, v, past, mask, bias }: Given): readonl
   return [mergeHeads(y), k, v];
 }
 
-/** What a mask adds to the scores: 0 where there is a key, mask_filter_value where there is none. */
-function hiding(call: RuleCall, mask: Value, k: Value, batch: Dim): Value {
+/**
+ * What a mask adds to the scores: 0 where there is a key, mask_filter_value where there is none. `lengths`: of rank 1 it is how many keys
+ * there are; otherwise it may also be where they end, then where they start.
+ */
+function hiding(call: RuleCall, mask: Value, k: Value, batch: Dim, lengths: boolean): Value {
   const [rank, dtype] = [call.rank(mask), mask.dtype ?? 'int32'];
   const there = (): Value => {
     if (rank === 2) return op.unsqueeze(positive(mask), ints(1, 2));
@@ -142,8 +148,9 @@ function hiding(call: RuleCall, mask: Value, k: Value, batch: Dim): Value {
     if (rank !== 1) throw call.unsupported('its mask is of rank 4');
     const key = op.cast(places(k, 2), { to: dtype });
     const count = mask.shape?.[0];
-    if (batch !== undefined && count === batch) return op.less(key, column(mask));
-    if (typeof batch !== 'number' || count !== 2 * batch) throw call.unsupported('the form of its mask is not known');
+    if (count === batch || (lengths && typeof count !== 'number')) return op.less(key, column(mask));
+    if (lengths || typeof batch !== 'number' || count !== 2 * batch)
+      throw call.unsupported('the form of its mask is not known');
     const [end, start] = op.split(mask, undefined, { axis: 0, numOutputs: 2 }) as [Value, Value];
     return op.and(op.less(key, column(end)), op.greaterOrEqual(key, column(start)));
   };
