@@ -6,7 +6,8 @@ import { extended } from './extend.ts';
 import type { NotDifferentiable } from './names.ts';
 import type { Changed } from './parameters/changed.ts';
 import { fullLike } from './pieces.ts';
-import { pullback } from './pullback.ts';
+import { type Pull, pullback } from './pullback.ts';
+import { pullbackInBlocks } from './recompute.ts';
 import { begin, type DerivativeRequest, finished, type Names } from './request.ts';
 import { type Found, recorded, seedsFor, swept } from './sweep.ts';
 
@@ -15,6 +16,11 @@ export interface CostateOptions extends DerivativeRequest {
   readonly seed?: 'ones' | 'input';
   /** 2: Hessian-vector products as well: one more input `direction_<name>` per wrt, one more output `hvp_<name>`. */
   readonly order?: 1 | 2;
+  /**
+   * Keep only what passes between so many blocks of the network, and compute what is inside them once more on the way back: less memory, for
+   * one more forward pass. `auto`: the square root of the number of nodes.
+   */
+  readonly recompute?: number | 'auto';
 }
 
 /** One co-state or one Hessian-vector product among the outputs. */
@@ -51,11 +57,13 @@ export function costate(given: Model, options: CostateOptions = {}): Costate {
     inputs.push(cotangent);
     return cotangent;
   });
-  const { found, left } = swept(recording, seeds, wrt);
+  const { recompute } = options;
+  const backward = recompute === undefined ? pullback : (pull: Pull) => pullbackInBlocks(pull, recompute);
+  const { found, left } = swept(recording, seeds, wrt, backward);
   const outputs = found.map(({ name, bar }) => names.output(`costate_${name}`, bar));
   const first = extended(recording.graph, inputs, outputs);
   const second = options.order === 2 ? withProducts(first, found, outputs, names) : { graph: first, products: [] };
-  const made = finished(model, second.graph);
+  const made = finished(model, second.graph, { outer: recompute === undefined });
   const types = new Map(made.graph.outputs.map(({ name, value }) => [name, value]));
   const described = (those: readonly Output[]): Gradient[] =>
     those.map(({ name }, index) => {

@@ -3,6 +3,7 @@ import { collectFunctions } from '../graph/functions.ts';
 import type { Graph, Model, Output } from '../graph/graph.ts';
 import { inputValue } from '../graph/make.ts';
 import { levelOpsets } from '../graph/passes/opset/raise.ts';
+import type { ShareOptions } from '../graph/passes/share.ts';
 import type { Value } from '../graph/value.ts';
 import { extended } from './extend.ts';
 import { type LossKind, lossOf } from './loss.ts';
@@ -56,8 +57,9 @@ export function begin(given: Model, request: DerivativeRequest): Begun {
 }
 
 /** The model with that graph, without what the rules made in general and this network does not need. */
-export function finished(model: Model, graph: Graph): Model {
-  return tidied(levelOpsets({ ...model, graph, functions: collectFunctions(graph.nodes, model.functions) }));
+export function finished(model: Model, graph: Graph, sharing: ShareOptions = {}): Model {
+  const functions = collectFunctions(graph.nodes, model.functions);
+  return tidied(levelOpsets({ ...model, graph, functions }), sharing);
 }
 
 /** The names that a graph shows to the outside: those of inner values give way when a model is written. */

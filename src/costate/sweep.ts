@@ -3,6 +3,7 @@ import type { Graph } from '../graph/graph.ts';
 import * as op from '../graph/op.ts';
 import type { Value } from '../graph/value.ts';
 import { recordStates } from './control/states.ts';
+import type { Pullback } from './control/table.ts';
 import { cutOf } from './cuts.ts';
 import type { Named, NotDifferentiable } from './names.ts';
 import { zerosLike } from './pieces.ts';
@@ -51,9 +52,14 @@ export interface Swept {
  * The co-states of all that was asked for; zeros where the derivative is zero wherever it exists.
  * @throws NO_COSTATE_RULE; NOT_DIFFERENTIABLE where nothing has one, or a value asked for by its name has none.
  */
-export function swept(recording: Recorded, seeds: ReadonlyMap<Value, Value>, asked: Begun['wrt']): Swept {
+export function swept(
+  recording: Recorded,
+  seeds: ReadonlyMap<Value, Value>,
+  asked: Begun['wrt'],
+  backward: Pullback = pullback,
+): Swept {
   const { nodes } = recording.graph;
-  const pulled = (values: readonly Value[]) => pullback({ nodes, seeds, wrt: values });
+  const pulled = (values: readonly Value[]) => backward({ nodes, seeds, wrt: values });
   const bars = pulled(recording.wrt.map(({ value }) => value));
   const found: Found[] = [];
   const left: NotDifferentiable[] = [];

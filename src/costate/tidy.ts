@@ -2,12 +2,12 @@ import type { Model } from '../graph/graph.ts';
 import { removeDead } from '../graph/passes/dead.ts';
 import { foldConstants } from '../graph/passes/fold/fold.ts';
 import { levelOpsets } from '../graph/passes/opset/raise.ts';
-import { shareCommon } from '../graph/passes/share.ts';
+import { type ShareOptions, shareCommon } from '../graph/passes/share.ts';
 import { simplified } from './simplify.ts';
 import { withoutUnused } from './statistics.ts';
 
 /** A co-state graph without what rules made in general and this network does not need, all its operators at the model's opset. */
-export function tidied(model: Model): Model {
-  const folded = foldConstants(shareCommon(levelOpsets(model)), { parameters: false });
-  return withoutUnused(removeDead(shareCommon(levelOpsets(simplified(folded)))));
+export function tidied(model: Model, sharing: ShareOptions = {}): Model {
+  const folded = foldConstants(shareCommon(levelOpsets(model), sharing), { parameters: false });
+  return withoutUnused(removeDead(shareCommon(levelOpsets(simplified(folded)), sharing)));
 }

@@ -60,6 +60,11 @@ export const costate: Command = {
       describe: 'where directions of order 2 come from: one more input direction_NAME per value asked',
       requiresArg: true,
     },
+    recompute: {
+      type: 'string',
+      describe: 'less memory: keep what passes between N blocks (or auto), compute their inside again on the way back',
+      requiresArg: true,
+    },
     ...modelOptions,
   },
   example: 'hopfcole costate fixtures/digits/digits_lse.onnx --wrt all -o digits-costate.onnx',
@@ -87,6 +92,7 @@ export const costate: Command = {
       seed: args.seed === 'input' ? 'input' : 'ones',
       order,
       ...lossIn(args),
+      ...blocksIn(args),
       changed:
         checkpoint === undefined
           ? []
@@ -126,6 +132,16 @@ function lossIn(args: Arguments): { loss?: LossKind; classAxis?: number } {
   if (classAxis !== undefined && loss === undefined)
     throw new HopfcoleError('BAD_USAGE', 'classes are of a loss', { argument: '--class-axis' }, 'Add --loss');
   return { ...(loss === undefined ? {} : { loss }), ...(classAxis === undefined ? {} : { classAxis }) };
+}
+
+function blocksIn(args: Arguments): { recompute?: number | 'auto' } {
+  const given = optionalText(args, 'recompute');
+  if (given === undefined) return {};
+  if (given === 'auto') return { recompute: 'auto' };
+  if (/^[1-9]\d{0,5}$/.test(given)) return { recompute: Number(given) };
+  throw new HopfcoleError('BAD_USAGE', `expected auto or a number of blocks, got '${given}'`, {
+    argument: '--recompute',
+  });
 }
 
 /** The names of a flag that may be given several times, each a list with commas; undefined where it is not given. */

@@ -11,6 +11,8 @@ import { type Place, type Replacement, rewriteModel } from './rewrite.ts';
 export interface ShareOptions {
   /** Take parameters of equal bytes for one as well. Their names are then no longer all in the file. */
   readonly parameters?: boolean;
+  /** false: what an outer graph computes already is computed in its subgraphs again, as where memory is dearer than time. */
+  readonly outer?: boolean;
 }
 
 /** Tensors up to this size are compared by their bytes, larger ones by identity. */
@@ -27,7 +29,11 @@ export function shareCommon(model: Model, options: ShareOptions = {}): Model {
   return rewriteModel(model, (node, _, place): Replacement => {
     if (!isPure(node, pure)) return undefined;
     const key = identities.keyOf(node);
-    for (let scope: Place | undefined = place; scope !== undefined; scope = scope.outer) {
+    for (
+      let scope: Place | undefined = place;
+      scope !== undefined;
+      scope = options.outer === false ? undefined : scope.outer
+    ) {
       const found = tables.get(scope)?.get(key);
       if (found !== undefined) return found.outputs;
     }
