@@ -4,15 +4,7 @@
  */
 export const exempt: Readonly<Record<string, string>> = Object.freeze(
   Object.assign(Object.create(null) as Record<string, string>, {
-    ...reasons('gives integers', [
-      'ArgMax',
-      'ArgMin',
-      'NonZero',
-      'Unique',
-      'QuantizeLinear',
-      'ConvInteger',
-      'MatMulInteger',
-    ]),
+    ...reasons('gives integers', ['ArgMax', 'ArgMin', 'NonZero', 'QuantizeLinear', 'ConvInteger', 'MatMulInteger']),
   }),
 );
 

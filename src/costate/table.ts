@@ -22,6 +22,7 @@ import { scatteringRules } from './rules/scattering.ts';
 import { sequenceRules } from './rules/sequences.ts';
 import { slicingRules } from './rules/slicing.ts';
 import { softmaxRules } from './rules/softmaxes.ts';
+import { sourceRules } from './rules/sources.ts';
 import { spectralRules } from './rules/spectral.ts';
 import { structureRules } from './rules/structure.ts';
 
@@ -49,6 +50,7 @@ export const families: Readonly<Record<string, Readonly<Record<string, Rule>>>> 
   Losses: lossRules,
   Quantisation: quantizationRules,
   Sequences: sequenceRules,
+  'Numbers of a shape': sourceRules,
 };
 
 /** The rules of ai.onnx by operator. Without a prototype: names come from files. */

@@ -5,7 +5,7 @@ import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Rule, type RuleCall, rule, unary } from '../call.ts';
 import { cast, int, ints, knownSizes, sumOver, zerosLike } from '../pieces.ts';
-import { alongAxis, shapeFrom, sizesOf } from './places.ts';
+import { alongAxis, putBack, shapeFrom, sizesOf } from './places.ts';
 
 /** Operators that read by index. */
 export const indexingRules: Readonly<Record<string, Rule>> = {
@@ -22,6 +22,11 @@ export const indexingRules: Readonly<Record<string, Rule>> = {
   TopK: rule('g put back where the values came from', (call) => [
     call.to(0, () => op.scatterElements(zerosLike(call.x(0)), call.y(1), call.g(), { axis: call.int('axis', -1) })),
   ]),
+  Unique: unary(
+    'g put where each number is first',
+    (g, x, _, call) => uniqueBar(call, g, x),
+    'PyTorch has no derivative',
+  ),
   OneHot: rule('the sums of g where it is off, and on', (call) => [
     undefined,
     undefined,
@@ -72,6 +77,15 @@ function gatherBar(call: RuleCall, g: Value, x: Value): Value {
     axis,
     reduction: 'add',
   });
+}
+
+/** The operator itself says where it found its numbers. */
+function uniqueBar(call: RuleCall, g: Value, x: Value): Value {
+  const axis = call.node.attributes.has('axis') ? call.axis('axis', 0, x) : undefined;
+  const where = axis === undefined ? {} : { axis };
+  const firsts = call.node.outputs[1] ?? op.unique(x, { ...where, sorted: call.int('sorted', 1) })[1];
+  if (axis === undefined) return putBack(g, x, firsts, false);
+  return op.scatterElements(zerosLike(x), alongAxis(firsts, axis, g, call.rank(x)), g, { axis });
 }
 
 /** How many elements there are: -1, for the runtime to find, where that is not known. */

@@ -1,4 +1,4 @@
-import { type Rule, rule, unary } from '../call.ts';
+import { type Rule, rule, unary, zero } from '../call.ts';
 import { fourierBack } from './fourier.ts';
 import { shortTimeBack } from './short-time.ts';
 
@@ -16,4 +16,5 @@ export const spectralRules: Readonly<Record<string, Rule>> = {
     'conj F conj g of every frame, times the window, summed where frames overlap; to the window the same times the frame',
     (call) => shortTimeBack(call),
   ),
+  MelWeightMatrix: zero('0: the bins between which it rises and falls are whole numbers'),
 };

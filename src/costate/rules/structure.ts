@@ -10,10 +10,10 @@ export const structureRules: Readonly<Record<string, Rule>> = {
   Flatten: unary('g reshaped back', (g, x) => reshapeTo(g, x)),
   Squeeze: unary('g reshaped back', (g, x) => reshapeTo(g, x)),
   Unsqueeze: unary('g reshaped back', (g, x) => reshapeTo(g, x)),
-  Transpose: unary('g transposed back', (g, x, _, call) => {
+  Transpose: unary('g transposed back', (g, _x, _y, call) => {
     const perm = call.ints('perm');
     if (perm === undefined) return op.transpose(g);
-    const back = new Array<number>(call.rank(x)).fill(0);
+    const back = new Array<number>(perm.length).fill(0);
     perm.forEach((from, to) => {
       back[from] = to;
     });
@@ -29,7 +29,7 @@ export const structureRules: Readonly<Record<string, Rule>> = {
     return reshapeTo(op.transpose(op.reshape(g, parts), { perm: [0, 1, 3, 5, 2, 4] }), x);
   }),
   SpaceToDepth: unary('g back into space', (g, _x, _y, call) =>
-    op.depthToSpace(g, { blocksize: call.int('blocksize', 1) }),
+    op.depthToSpace(g, { blocksize: call.int('blocksize', 1), mode: call.text('mode', 'DCR') }),
   ),
   Expand: unary('g summed over what was spread', (g, x) => summedTo(g, x)),
   Concat: rule('the parts of g', (call) => {
