@@ -70,22 +70,19 @@ function recomputed(cell: Cell, hRows: Value): Steps {
   return { gates, candidate, i, o, f: forgetting(i, given), c, found };
 }
 
-/** c = f c_- + u. */
+/** c = f c_- + u. Steps give f c_- alone, as a state that is given too would have to be copied. */
 function cells(track: Track, f: Value, u: Value): Value {
   const within = track.lengths?.within;
   const sequences = {
     f: within === undefined ? f : op.where(within, f, scalarLike(f, 1)),
-    u: within === undefined ? u : op.where(within, u, scalarLike(u, 0)),
+    u: masked(track, u),
   };
-  const [, c] = scanSteps(
-    { track, against: false, state: [cellState(track)], sequences, gives: 1 },
-    (state, slices) => {
-      const [before] = state as [Value];
-      const next = op.add(op.mul(slices.f as Value, before), slices.u as Value);
-      return { carried: [next], scanned: [next] };
-    },
-  );
-  return c as Value;
+  const state = [cellState(track)];
+  const [, kept] = scanSteps({ track, against: false, state, sequences, gives: 1 }, ([before], slices) => {
+    const part = op.mul(slices.f as Value, before as Value);
+    return { carried: [op.add(part, slices.u as Value)], scanned: [part] };
+  });
+  return op.add(kept as Value, sequences.u);
 }
 
 /** The same where i and f look at the cell before. */
