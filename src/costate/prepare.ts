@@ -1,6 +1,7 @@
 import { costateRuleOf } from '../../ops/recall.ts';
 import type { Model } from '../graph/graph.ts';
 import { defaultOpset } from '../graph/model.ts';
+import { foldConstants } from '../graph/passes/fold/fold.ts';
 import { inlineFunctions } from '../graph/passes/inline.ts';
 import { opsetOf, raiseOpset } from '../graph/passes/opset/raise.ts';
 import { settledRecurrences } from './recurrences.ts';
@@ -17,5 +18,11 @@ export function prepared(given: Model): Model {
     raised.functions.length === 0
       ? raised
       : inlineFunctions(raised, { which: (_, call) => costateRuleOf(call) === undefined });
-  return settledRecurrences(withStatistics(flat));
+  return settledRecurrences(withStatistics(withBranchesTaken(flat)));
+}
+
+/** Without the branches that are never taken: what is in them need not even fit, and their co-states would be built for nothing. */
+function withBranchesTaken(model: Model): Model {
+  const branches = model.graph.nodes.some(({ opType, domain }) => opType === 'If' && domain === '');
+  return branches ? foldConstants(model, { parameters: false }) : model;
 }
