@@ -87,6 +87,12 @@ describe('shape arithmetic', () => {
     expect(one('Cast', [doubled], { to: dtypes.int64.code }).known).toEqual(['2*N']);
   });
 
+  it('reduces all axes where the list of axes is only known to be empty', () => {
+    const none = x([0], 'int64');
+    expect(one('ReduceMax', [x([2, 3]), none], { keepdims: 0 }).shape).toEqual([]);
+    expect(one('ReduceMax', [x([2, 3]), none], { keepdims: 0, noop_with_empty_axes: 1 }).shape).toEqual([2, 3]);
+  });
+
   it('does not take an unknown size for one when contents are repeated', () => {
     const repeated = one('Expand', [ints(1), x([1], 'int64')]);
     expect(repeated.shape).toEqual([undefined]);

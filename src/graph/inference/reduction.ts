@@ -36,7 +36,8 @@ const reduce: InferRule = (call) => {
   const dtype = dtypeOf(call, 0);
   const shape = shapeOf(call, 0);
   const keep = intAttribute(call, 'keepdims', 1);
-  const axes = axesOf(call, 1);
+  // A list that is only known to be empty is as good as none.
+  const axes = axesOf(call, 1) ?? (axisCount(call, 1) === 0 ? 'all' : undefined);
   const noop = axes === 'all' ? intAttribute(call, 'noop_with_empty_axes', 0) : 0;
   if (noop !== 0 && noop !== undefined) return [tensor(dtype, shape, knownDims(call.inputs[0]))];
   if (noop === undefined || shape === undefined) {
