@@ -5,6 +5,7 @@ import { constantTensor } from '../graph/passes/constants.ts';
 import { rewriteModel } from '../graph/passes/rewrite.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { ints, sameShape, scalarLike } from './pieces.ts';
+import { turnedProduct } from './turned.ts';
 
 type Simpler = (node: Node, x: Value, y: Value | undefined) => Value | undefined;
 
@@ -13,11 +14,12 @@ type Simpler = (node: Node, x: Value, y: Value | undefined) => Value | undefined
  * fro, spreading before an operator that broadcasts anyway. One pass from the inputs on; exact up to the sign of zeros and NaN of 0 * inf.
  */
 export function simplified(model: Model): Model {
-  return rewriteModel(model, (node, original) => {
+  return rewriteModel(model, (node, original, { graph }) => {
     if (node.domain !== '' || node.outputs.length !== 1 || isGiven(original)) return undefined;
     const [x, y] = node.inputs;
     if (x === undefined) return undefined;
-    const simpler = table[node.opType]?.(node, x, y);
+    const turned = node.opType === 'Transpose' ? turnedProduct(node, original, graph) : undefined;
+    const simpler = turned ?? table[node.opType]?.(node, x, y);
     return simpler === undefined ? undefined : [simpler];
   });
 }
