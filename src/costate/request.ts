@@ -6,6 +6,7 @@ import { levelOpsets } from '../graph/passes/opset/raise.ts';
 import type { ShareOptions } from '../graph/passes/share.ts';
 import type { Value } from '../graph/value.ts';
 import { extended } from './extend.ts';
+import { withOwnFunctions } from './functions.ts';
 import { type LossKind, lossOf } from './loss.ts';
 import { type Asked, freeName, type Named, resolveOf, resolveWrt, type Wrt } from './names.ts';
 import type { Changed } from './parameters/changed.ts';
@@ -58,8 +59,9 @@ export function begin(given: Model, request: DerivativeRequest): Begun {
 
 /** The model with that graph, without what the rules made in general and this network does not need. */
 export function finished(model: Model, graph: Graph, sharing: ShareOptions = {}): Model {
-  const functions = collectFunctions(graph.nodes, model.functions);
-  return tidied(levelOpsets({ ...model, graph, functions }), sharing);
+  const unified = withOwnFunctions(graph, model.functions);
+  const functions = collectFunctions(unified.nodes, model.functions);
+  return tidied(levelOpsets({ ...model, graph: unified, functions }), sharing);
 }
 
 /** The names that a graph shows to the outside: those of inner values give way when a model is written. */
