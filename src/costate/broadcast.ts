@@ -2,7 +2,7 @@ import * as op from '../graph/op.ts';
 import type { Dim } from '../graph/type.ts';
 import type { Value } from '../graph/value.ts';
 import { type Rule, type RuleCall, rule } from './call.ts';
-import { cast, ints, isHalf, isSingle, shapeOf, sumOver } from './pieces.ts';
+import { cast, ints, isHalf, isSingle, layoutOf, sumOver } from './pieces.ts';
 
 /**
  * A co-state summed to the shape of the input `like`, which had been broadcast to the co-state's shape. Nothing is added where both
@@ -33,7 +33,7 @@ function summed(bar: Value, like: Value, others: readonly Value[]): Value {
   const inner = padded.flatMap((dim, axis) => (axis >= extra && dim === 1 && from[axis] !== 1 ? [axis] : []));
   if (inner.length === 0) return extra === 0 ? bar : sumOver(bar, ints(...leading), false);
   if (extra === 0) return sumOver(bar, ints(...inner), true);
-  return op.reshape(sumOver(bar, ints(...leading, ...inner), false), shapeOf(like));
+  return op.reshape(sumOver(bar, ints(...leading, ...inner), false), layoutOf(like));
 }
 
 /** Whether broadcasting with `other` is known to leave `like` as it is. */

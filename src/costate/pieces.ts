@@ -72,7 +72,15 @@ export function expandTo(x: Value, like: Value): Value {
 
 /** Reshaped to the shape of `like`; without a node where it has it already. */
 export function reshapeTo(x: Value, like: Value): Value {
-  return sameShape(x, like) ? x : op.reshape(x, shapeOf(like), { allowzero: 1 });
+  return sameShape(x, like) ? x : op.reshape(x, layoutOf(like), { allowzero: 1 });
+}
+
+/** The shape of x for a Reshape of as many elements: -1 stands for the only size that is not known, so that nothing asks for it. */
+export function layoutOf(x: Value): Value {
+  const open = x.shape?.filter((dim) => typeof dim !== 'number').length;
+  return open === 1 && x.shape?.includes(0) === false
+    ? ints(...x.shape.map((dim) => (typeof dim === 'number' ? dim : -1)))
+    : shapeOf(x);
 }
 
 /** Whether two values are known to have the same shape. */

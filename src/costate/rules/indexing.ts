@@ -1,24 +1,22 @@
 import { fromNumbers } from '../../files/tensor.ts';
 import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
-import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
-import { type Rule, type RuleCall, rule, unary } from '../call.ts';
-import { cast, int, ints, knownSizes, sumOver, zerosLike } from '../pieces.ts';
-import { alongAxis, putBack, shapeFrom, sizesOf } from './places.ts';
+import { fromFront, type Rule, type RuleCall, rule, unary } from '../call.ts';
+import { cast, int, ints, shapeOf, sumOver, zerosLike } from '../pieces.ts';
+import { added, addedRows } from './adding.ts';
+import { alongAxis, numbered, putBack } from './places.ts';
+import { distinct, spread } from './spread.ts';
 
 /** Operators that read by index. */
 export const indexingRules: Readonly<Record<string, Rule>> = {
   Gather: unary('g added where it was read', (g, x, _, call) => gatherBar(call, g, x)),
   GatherElements: unary('g added where it was read', (g, x, _, call) =>
-    op.scatterElements(zerosLike(x), call.x(1), g, { axis: call.int('axis', 0), reduction: 'add' }),
+    added(shapeOf(x), call.x(1), g, call.int('axis', 0)),
   ),
-  GatherND: unary('g added where it was read', (g, x, _, call) => {
-    const batch = call.int('batch_dims', 0);
-    if (batch === 0) return op.scatterND(zerosLike(x), call.x(1), g, { reduction: 'add' });
-    const indices = withBatch(call, batch);
-    return op.scatterND(zerosLike(x), indices, g, { reduction: 'add' });
-  }),
+  GatherND: unary('g added where it was read', (g, x, _, call) =>
+    putBack(g, x, op.gatherND(numbered(x), call.x(1), { batchDims: call.int('batch_dims', 0) }), true),
+  ),
   TopK: rule('g put back where the values came from', (call) => [
     call.to(0, () => op.scatterElements(zerosLike(call.x(0)), call.y(1), call.g(), { axis: call.int('axis', -1) })),
   ]),
@@ -53,30 +51,14 @@ export const indexingRules: Readonly<Record<string, Rule>> = {
 };
 
 function gatherBar(call: RuleCall, g: Value, x: Value): Value {
-  const rank = call.rank(x);
-  const axis = call.axis('axis', 0, x);
   const indices = call.x(1);
-  const depth = indices.shape?.length;
-  const [place, size] = [constantIntegers(indices), x.shape?.[axis]];
-  if (place?.length === 1 && typeof size === 'number' && (depth === 0 || depth === 1)) {
-    const at = (place[0] ?? 0) < 0 ? (place[0] ?? 0) + size : (place[0] ?? 0);
-    const row = depth === 0 ? op.unsqueeze(g, ints(axis)) : g;
-    return op.pad(row, ints(at, size - 1 - at), undefined, ints(axis));
-  }
-  // One axis of indices; the axis that was read has one for each of them.
-  const list = depth === 1 ? indices : op.reshape(indices, ints(-1));
-  const rows =
-    depth === 1
-      ? g
-      : depth === 0
-        ? op.unsqueeze(g, ints(axis))
-        : op.reshape(g, shapeFrom(sizesOf(x, 0, axis), countOf(indices), sizesOf(x, axis + 1, rank)), { allowzero: 1 });
-  if (axis === 0)
-    return op.scatterND(zerosLike(x), op.unsqueeze(cast(list, 'int64'), ints(-1)), rows, { reduction: 'add' });
-  return op.scatterElements(zerosLike(x), alongAxis(cast(list, 'int64'), axis, rows, rank), rows, {
-    axis,
-    reduction: 'add',
-  });
+  const rank = x.shape?.length;
+  const axis = rank === undefined ? call.int('axis', 0) : fromFront(call.int('axis', 0), rank);
+  const size = axis < 0 ? undefined : x.shape?.[axis];
+  const places = distinct(indices, size);
+  if (places !== undefined)
+    return spread(indices.shape?.length === 0 ? op.unsqueeze(g, ints(axis)) : g, axis, places, Number(size));
+  return axis === 0 ? addedRows(x, indices, g) : putBack(g, x, op.gather(numbered(x), indices, { axis }), true);
 }
 
 /** The operator itself says where it found its numbers. */
@@ -86,24 +68,4 @@ function uniqueBar(call: RuleCall, g: Value, x: Value): Value {
   const firsts = call.node.outputs[1] ?? op.unique(x, { ...where, sorted: call.int('sorted', 1) })[1];
   if (axis === undefined) return putBack(g, x, firsts, false);
   return op.scatterElements(zerosLike(x), alongAxis(firsts, axis, g, call.rank(x)), g, { axis });
-}
-
-/** How many elements there are: -1, for the runtime to find, where that is not known. */
-function countOf(indices: Value): Value {
-  const sizes = indices.shape;
-  return ints(knownSizes(sizes) ? sizes.reduce((product, size) => product * size, 1) : -1);
-}
-
-/** The indices of GatherND with those of the batch axes before them. */
-function withBatch(call: RuleCall, batch: number): Value {
-  const [x, indices] = [call.x(0), call.x(1)];
-  const rank = call.rank(indices);
-  const shape = shapeFrom(sizesOf(indices, 0, rank - 1), ints(1));
-  const columns = Array.from({ length: batch }, (_, axis) => {
-    const size = op.reshape(sizesOf(x, axis, axis + 1) ?? ints(1), op.constant({ valueInts: [] }));
-    const own = op.range(int(0), size, int(1));
-    const laid = op.reshape(own, ints(...Array.from({ length: rank }, (_unused, at) => (at === axis ? -1 : 1))));
-    return op.expand(laid, shape);
-  });
-  return op.concat([...columns, indices], { axis: rank - 1 });
 }
