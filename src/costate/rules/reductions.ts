@@ -1,67 +1,76 @@
+import type { DType } from '../../files/dtype.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Rule, type RuleCall, rule } from '../call.ts';
-import { expandTo, isHalf, numbers, scalarLike } from '../pieces.ts';
-import { productSlopes } from './product.ts';
-import { counted, isNoop, kept } from './reduced.ts';
+import { cast, expandTo, isHalf, numbers, scalarLike } from '../pieces.ts';
+import { productBar } from './product.ts';
+import { counted, dividedBy, kept, summedAlike } from './reduced.ts';
 
 /** Reductions over axes: an attribute of old versions (raised before), an input since. */
 export const reductionRules: Readonly<Record<string, Rule>> = {
-  ReduceSum: reduction('g, spread over the axes', (g, x) => expandTo(g, x)),
-  ReduceMean: reduction('g / n, spread over the axes', (g, x, _, call) => {
-    const count = counted(call);
-    const share = typeof count === 'number' ? op.mul(g, scalarLike(g, 1 / count)) : op.div(g, count);
-    return expandTo(share, x);
-  }),
-  ReduceMax: reduction('g to the elements that attain y, shared evenly', shared, 'ties share evenly, as amax'),
-  ReduceMin: reduction('g to the elements that attain y, shared evenly', shared, 'ties share evenly, as amin'),
+  ReduceSum: reduction('g, spread over the axes', (call, g, x) => expandTo(kept(call, g), x)),
+  ReduceMean: reduction('g / n, spread over the axes', (call, g, x) =>
+    expandTo(dividedBy(kept(call, g), counted(call)), x),
+  ),
+  ReduceMax: reduction('g to the elements that attain y, shared evenly', shared, 'ties share evenly, as by amax'),
+  ReduceMin: reduction('g to the elements that attain y, shared evenly', shared, 'ties share evenly, as by amin'),
   ReduceProd: reduction(
     'g y / x, by the products of the others',
-    (g, x, _, call) => op.mul(g, productSlopes(call, x)),
-    'exact where elements are zero',
+    (call, g, x, y) => productBar(call, kept(call, g), x, kept(call, y)),
+    'exact where elements are zero, to second order too',
   ),
-  ReduceL1: reduction('g sign(x)', (g, x) => op.mul(g, op.sign(x)), '0 at 0'),
+  ReduceL1: reduction('g sign(x)', (call, g, x) => op.mul(kept(call, g), op.sign(x)), '0 at 0'),
   ReduceL2: reduction(
     'g x / y',
-    (g, x, y) => {
-      const zero = op.equal(y, scalarLike(y, 0));
-      const ratio = op.div(g, op.where(zero, scalarLike(y, 1), y));
-      return op.mul(x, ratio);
+    (call, g, x, y) => {
+      const norm = op.where(op.equal(y, scalarLike(y, 0)), scalarLike(y, 1), y);
+      return op.mul(x, kept(call, op.div(g, norm)));
     },
     '0 where the norm is 0',
   ),
-  ReduceSumSquare: reduction('2 g x', (g, x) => op.mul(op.mul(g, scalarLike(g, 2)), x)),
-  ReduceLogSum: rule('g / exp(y), spread over the axes', (call) => [
-    call.to(0, () => expandTo(op.div(kept(call, call.g()), op.exp(kept(call, call.y()))), call.x(0))),
-  ]),
+  ReduceSumSquare: reduction('2 g x', (call, g, x) => op.mul(op.mul(kept(call, g), scalarLike(g, 2)), x)),
+  ReduceLogSum: reduction('g / exp(y), spread over the axes', (call, g, x, y) =>
+    expandTo(kept(call, op.div(g, op.exp(y))), x),
+  ),
   ReduceLogSumExp: reduction(
     'g exp(x - y)',
-    (g, x, y) => {
+    (call, g, x, y) => {
       // A row of -inf has no weights: x - y would be NaN there.
-      const none = op.equal(y, scalarLike(y, Number.NEGATIVE_INFINITY));
-      return op.mul(g, op.exp(op.sub(x, op.where(none, scalarLike(y, 0), y))));
+      const finite = op.clip(y, scalarLike(y, lowest(y.dtype)));
+      return op.mul(kept(call, g), op.exp(op.sub(x, kept(call, finite))));
     },
     '0 in rows of -inf',
   ),
 };
 
-/** A rule of x alone; g and y have their reduced axes back as ones. Where nothing is reduced, n is 1. */
-function reduction(says: string, apply: (g: Value, x: Value, y: Value, call: RuleCall) => Value, note?: string): Rule {
+/** A rule of x alone; g and y are of the output's shape. */
+function reduction(says: string, apply: (call: RuleCall, g: Value, x: Value, y: Value) => Value, note?: string): Rule {
   return rule(
     says,
-    (call) => [call.to(0, () => apply(kept(call, call.g()), call.x(0), kept(call, call.y()), call))],
+    (call) => [call.to(0, () => apply(call, call.g(), call.x(0), call.y()))],
     note === undefined ? {} : { note },
   );
 }
 
-function shared(g: Value, x: Value, y: Value, call: RuleCall): Value {
-  const hits = numbers(op.equal(x, y), g);
-  if (isNoop(call)) return op.mul(g, hits);
-  // Counts beyond 2048 are not exact in half precision.
-  const counts = op.reduceSum(isHalf(g) ? op.cast(hits, { to: 'float32' }) : hits, call.maybe(1), {
-    keepdims: 1,
-    noopWithEmptyAxes: call.int('noop_with_empty_axes', 0),
-  });
-  const count = isHalf(g) ? op.cast(counts, { to: g.dtype ?? 'float16' }) : counts;
-  return op.mul(op.div(g, count), hits);
+function shared(call: RuleCall, g: Value, x: Value, y: Value): Value {
+  const attained = op.equal(x, kept(call, y));
+  const hits = numbers(attained, g);
+  // Half precision does not hold every count.
+  const wide = isHalf(g) ? cast(attained, 'float32') : hits;
+  const share = op.div(cast(kept(call, g), wide.dtype ?? 'float32'), summedAlike(call, wide));
+  return op.mul(cast(share, g.dtype ?? 'float32'), hits);
+}
+
+/** The least finite number of a type. */
+function lowest(dtype: DType | undefined): number {
+  switch (dtype) {
+    case 'float64':
+      return -Number.MAX_VALUE;
+    case 'float16':
+      return -65504;
+    case 'bfloat16':
+      return -3.3895313892515355e38;
+    default:
+      return -3.4028234663852886e38;
+  }
 }
