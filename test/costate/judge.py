@@ -15,6 +15,9 @@ import torch
 import torch.nn.functional as F
 from onnx.reference import ReferenceEvaluator
 
+sys.path.insert(0, sys.argv[1])
+from kernels import kernels  # noqa: E402
+
 warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
 NAMES = {n: np.dtype(n) for n in ("float16", "float32", "float64", "int8", "uint8", "int32", "int64", "bool")}
@@ -39,7 +42,7 @@ class Engine:
             self.session = ort.InferenceSession(data, options(), providers=["CPUExecutionProvider"])
             self.inputs = {i.name for i in self.session.get_inputs()}
         else:
-            self.session = ReferenceEvaluator(onnx.load_from_string(data))
+            self.session = ReferenceEvaluator(onnx.load_from_string(data), new_ops=kernels)
             self.inputs = set(self.session.input_names)
 
     def run(self, feeds):

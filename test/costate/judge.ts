@@ -120,7 +120,7 @@ function judgeAll(cases: readonly Case[]): readonly Verdict[] {
   });
   const sent = prepared.filter((one) => !('failed' in one));
   const program = readFileSync(join(import.meta.dirname, 'judge.py'), 'utf8');
-  const answers = JSON.parse(python(program, [], JSON.stringify(sent))) as Verdict[];
+  const answers = JSON.parse(python(program, [import.meta.dirname], JSON.stringify(sent))) as Verdict[];
   let next = 0;
   return prepared.map((one) => ('failed' in one ? { error: String(one.failed) } : (answers[next++] ?? {})));
 }
