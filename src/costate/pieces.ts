@@ -72,10 +72,14 @@ export function expandTo(x: Value, like: Value): Value {
 
 /** Reshaped to the shape of `like`; without a node where it has it already. */
 export function reshapeTo(x: Value, like: Value): Value {
-  return sameShape(x, like) ? x : op.reshape(x, layoutOf(like), { allowzero: 1 });
+  if (sameShape(x, like)) return x;
+  const copied = like.shape?.map((dim, axis) => (typeof dim === 'string' && dim === x.shape?.[axis] ? 0 : dim));
+  // 0 is the size that is there already, so that nothing asks for it.
+  if (knownSizes(copied) && like.shape?.includes(0) === false) return op.reshape(x, ints(...copied));
+  return op.reshape(x, layoutOf(like), { allowzero: 1 });
 }
 
-/** The shape of x for a Reshape of as many elements: -1 stands for the only size that is not known, so that nothing asks for it. */
+/** The shape of x for a Reshape of as many elements: -1 stands for the only size that is not known. */
 export function layoutOf(x: Value): Value {
   const open = x.shape?.filter((dim) => typeof dim !== 'number').length;
   return open === 1 && x.shape?.includes(0) === false

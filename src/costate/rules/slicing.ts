@@ -3,9 +3,11 @@ import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
 import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
+import { summedTo } from '../broadcast.ts';
 import { fromFront, type Rule, type RuleCall, rule, unary } from '../call.ts';
-import { ints, knownSizes, scalarLike, shapeOf, sumOver } from '../pieces.ts';
+import { ints, shapeOf, sumOver } from '../pieces.ts';
 import { alongAxis, numbered, putBack } from './places.ts';
+import { sliceBar } from './slice.ts';
 
 /** Operators that take a part of a tensor, or surround it with more. */
 export const slicingRules: Readonly<Record<string, Rule>> = {
@@ -30,18 +32,7 @@ export const slicingRules: Readonly<Record<string, Rule>> = {
       ];
     },
   ),
-  Tile: unary('g summed over the copies', (g, x, _, call) => {
-    const rank = call.rank(x);
-    if (rank === 0) return g;
-    const column = (vector: Value): Value => op.unsqueeze(vector, ints(1));
-    const repeats = constantIntegers(call.x(1));
-    const pairs =
-      repeats !== undefined && knownSizes(x.shape)
-        ? ints(...x.shape.flatMap((dim, axis) => [repeats[axis] ?? 1, dim]))
-        : op.reshape(op.concat([column(call.x(1)), column(shapeOf(x))], { axis: 1 }), ints(-1));
-    const parts = op.reshape(g, pairs, { allowzero: 1 });
-    return sumOver(parts, ints(...Array.from({ length: rank }, (_unused, axis) => 2 * axis)), false);
-  }),
+  Tile: unary('g summed over the copies', (g, x, _, call) => tileBar(call, g, x)),
   Trilu: unary('the same triangle of g', (g, _x, _y, call) =>
     op.trilu(g, call.maybe(1), { upper: call.int('upper', 1) }),
   ),
@@ -68,41 +59,25 @@ export const slicingRules: Readonly<Record<string, Rule>> = {
   }),
 };
 
-/** By one Pad where the steps are 1, else by the numbers of the elements taken. */
-function sliceBar(call: RuleCall, g: Value, x: Value): Value {
-  const [starts, given, steps] = [call.x(1), call.maybe(3), call.maybe(4)];
-  const count = starts.shape?.[0];
-  const known = given === undefined ? undefined : constantIntegers(given);
-  const whole = steps === undefined || constantIntegers(steps)?.every((step) => step === 1) === true;
-  const axes =
-    given === undefined && typeof count === 'number' ? Array.from({ length: count }, (_, axis) => axis) : known;
-  const rank = x.shape?.length;
-  if (!whole || axes === undefined || rank === undefined)
-    return putBack(g, x, op.slice(numbered(x), starts, call.x(2), given, steps), false);
-  const front = axes.map((axis) => fromFront(axis, rank));
-  return op.pad(g, rims(x, call.y(), starts, front), undefined, ints(...front));
-}
-
-/** How much of x lies before and behind the slice, along each of the axes. */
-function rims(x: Value, y: Value, starts: Value, axes: readonly number[]): Value {
-  const sizes = axes.map((axis) => x.shape?.[axis]);
-  const taken = axes.map((axis) => y.shape?.[axis]);
-  const from = constantIntegers(starts);
-  if (from !== undefined && knownSizes(sizes) && knownSizes(taken)) {
-    const before = from.map((start, i) => clamped(start < 0 ? start + (sizes[i] ?? 0) : start, sizes[i] ?? 0));
-    return ints(...before, ...before.map((rim, i) => (sizes[i] ?? 0) - (taken[i] ?? 0) - rim));
+/** Each axis becomes two, and the copies are summed. */
+function tileBar(call: RuleCall, g: Value, x: Value): Value {
+  const rank = call.rank(x);
+  const repeats = constantIntegers(call.x(1));
+  const sizes = x.shape ?? [];
+  // What has one element along each repeated axis was only spread.
+  if (repeats?.every((times, axis) => times === 1 || sizes[axis] === 1)) return summedTo(g, x);
+  const open = sizes.filter((dim) => typeof dim !== 'number').length;
+  if (repeats !== undefined && open < 2 && ![...sizes, ...repeats].includes(0)) {
+    // The axes that are not repeated stay one; -1 is the size that is not known.
+    const parts = sizes.map((dim, axis) => [
+      ...(repeats[axis] === 1 ? [] : [repeats[axis] ?? 1]),
+      typeof dim === 'number' ? dim : -1,
+    ]);
+    const copies = parts.flatMap((part, axis) => (part.length === 2 ? [parts.slice(0, axis).flat().length] : []));
+    return sumOver(op.reshape(g, ints(...parts.flat())), ints(...copies), false);
   }
-  const pick = (value: Value): Value => op.gather(shapeOf(value), ints(...axes));
-  const whole = pick(x);
-  const rest = op.sub(whole, pick(y));
-  if (from?.every((start) => start === 0)) return op.concat([starts, rest], { axis: 0 });
-  const zero = scalarLike(whole, 0);
-  const wide = op.cast(starts, { to: 'int64' });
-  const counted = op.where(op.less(wide, zero), op.add(wide, whole), wide);
-  const before = op.min([op.max([counted, zero]), whole]);
-  return op.concat([before, op.sub(rest, before)], { axis: 0 });
-}
-
-function clamped(start: number, size: number): number {
-  return Math.min(Math.max(start, 0), size);
+  const columns = [call.x(1), shapeOf(x)].map((vector) => op.unsqueeze(vector, ints(1)));
+  const pairs = op.reshape(op.concat(columns, { axis: 1 }), ints(-1));
+  const copies = ints(...Array.from({ length: rank }, (_, axis) => 2 * axis));
+  return rank === 0 ? g : sumOver(op.reshape(g, pairs, { allowzero: 1 }), copies, false);
 }

@@ -4,7 +4,7 @@ import type { Value } from '../../graph/value.ts';
 import { ints } from '../pieces.ts';
 
 /** Longer lists of places are not written into the graph. */
-const longest = 4096;
+export const longest = 4096;
 
 /** Constant indices (of rank 0 or 1) counted from the front, where no two are the same; undefined where that is not known. */
 export function distinct(indices: Value, size: unknown): readonly number[] | undefined {
