@@ -102,7 +102,10 @@ function inputName(row: Row, name: string): string {
 describe.skipIf(!hasPython).each(['vjp', 'mse', 'hvp'] as const)(
   'co-states (%s) of networks that PyTorch exported',
   (kind) => {
-    const judged = rows.filter((row) => row.gradients.includes(kind));
+    // The loss brings an input of its own called target.
+    const judged = rows.filter(
+      ({ gradients, inputs }) => gradients.includes(kind) && !(kind === 'mse' && inputs.includes('target')),
+    );
     const answers = new Map<Row, Answer & { names?: readonly string[] }>();
     beforeAll(async () => {
       mkdirSync(join(folder, 'gradients'), { recursive: true });

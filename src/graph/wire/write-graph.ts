@@ -157,7 +157,8 @@ export class GraphWriter {
       this.taken(scope).add(inner);
       return inner;
     }
-    const given = name === '' ? this.fresh.next('identity') : name;
+    // A subgraph's outputs go by position: one that bears the name of an outer value takes another.
+    const given = name === '' || name === inner ? this.fresh.next('identity') : name;
     scope.define(undefined, given);
     nodes.push({ opType: 'Identity', name: this.fresh.next('node_Identity'), input: [inner], output: [given] });
     return given;
