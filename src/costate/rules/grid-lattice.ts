@@ -2,6 +2,7 @@ import type { DType } from '../../files/dtype.ts';
 import { fromNumbers } from '../../files/tensor.ts';
 import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
+import type { Dim } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
 import type { RuleCall } from '../call.ts';
 import { cast, int, ints, knownSizes, sizeOf } from '../pieces.ts';
@@ -24,8 +25,8 @@ export interface Lattice {
   readonly last: Value;
   /** Whether a tap is an element [taps, n, points, d]; undefined where all are. */
   readonly inside: Value | undefined;
-  /** The taps as rows of X laid out as [n elements, c]: [taps (last axis), .., taps (first coordinate), n, points]. */
-  readonly rows: Value;
+  /** The taps as places in one channel of one image: [taps (last axis), .., taps (first coordinate), n, points]. */
+  readonly within: Value;
 }
 
 /** Weights of the taps by powers of `part`: the kernel's pieces; cubic convolution has the coefficient -3/4. */
@@ -75,8 +76,8 @@ export function latticeOf(call: RuleCall, dtype: DType): Lattice {
   const folded =
     padding === 'reflection' ? reflected(elements, aligned ? last : count, aligned ? 0 : -0.5, real) : elements;
   const held = cast(op.min([op.max([folded, real(0)]), last]), 'int64');
-  const rows = rowsOf(x, sizes, held, dims);
-  return { dims, mode, at, part: op.sub(at, before), pace, last, inside, rows };
+  const within = combined(pick(op.mul(held, strides(sizes, dims)), dims), (a, b) => op.add(a, b));
+  return { dims, mode, at, part: op.sub(at, before), pace, last, inside, within };
 }
 
 function modeOf(call: RuleCall): Lattice['mode'] {
@@ -106,17 +107,32 @@ function column(values: readonly number[], dtype: DType): Value {
   return constant(fromNumbers(dtype, [values.length, 1, 1, 1], values));
 }
 
-function rowsOf(x: Value, sizes: Value, held: Value, dims: number): Value {
-  const paces = strides(sizes, dims);
-  const scaled = op.mul(held, paces);
-  const within = combined(pick(scaled, dims), (a, b) => op.add(a, b));
-  if (x.shape?.[0] === 1) return within;
-  const batch = op.range(int(0), op.squeeze(sizeOf(x, 0)), int(1));
-  const elements = op.reduceProd(sizes, undefined, { keepdims: 0 });
-  return op.add(within, op.unsqueeze(op.mul(batch, elements), ints(1)));
+/** The taps as places in X laid out flat: [taps .., n, c, points]. */
+export function placesOf(x: Value, { within }: Lattice): Value {
+  const inner = op.unsqueeze(within, ints(-2));
+  if (x.shape?.[0] === 1 && x.shape[1] === 1) return inner;
+  // Where the elements of each image and channel begin [n, c, 1].
+  const starts = op.range(int(0), op.size(x), elementsOf(x));
+  const shape = op.concat([sizeOf(x, 0), sizeOf(x, 1), ints(1)], { axis: 0 });
+  return op.add(inner, op.reshape(starts, shape, { allowzero: 1 }));
 }
 
-/** How many rows one step along each coordinate is. */
+/** The taps as rows of X laid out as [n elements, c]: [taps .., n, points]. */
+export function rowsOf(x: Value, { within }: Lattice): Value {
+  if (x.shape?.[0] === 1) return within;
+  const images = op.range(int(0), op.squeeze(sizeOf(x, 0)), int(1));
+  return op.add(within, op.unsqueeze(op.mul(images, elementsOf(x)), ints(1)));
+}
+
+/** How many elements a channel of an image has. */
+function elementsOf(x: Value): Value {
+  const known: readonly Dim[] | undefined = x.shape?.slice(2);
+  return knownSizes(known)
+    ? int(known.reduce((product, size) => product * size, 1))
+    : op.reduceProd(op.shape(x, { start: 2 }), undefined, { keepdims: 0 });
+}
+
+/** How many elements one step along each coordinate is. */
 function strides(sizes: Value, dims: number): Value {
   const sums = Array.from({ length: dims }, (_, axis) =>
     axis === 0 ? ints(1) : op.reduceProd(op.slice(sizes, ints(0), ints(axis))),

@@ -1,8 +1,9 @@
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Rule, type RuleCall, rule } from '../call.ts';
-import { cast, ints, isHalf, knownSizes, reshapeTo, scalarLike, sizeOf, sumOver } from '../pieces.ts';
-import { combined, type Lattice, latticeOf, pick, tapWeights } from './grid-lattice.ts';
+import { cast, ints, isHalf, layoutOf, reshapeTo, scalarLike, sizeOf, sumOver } from '../pieces.ts';
+import { added, sizeOfAll } from './adding.ts';
+import { combined, type Lattice, latticeOf, pick, placesOf, rowsOf, tapWeights } from './grid-lattice.ts';
 
 /**
  * GridSample: y = sum over taps k of w_k X[i_k], the taps of a point being the elements around it and w_k a product of one weight per
@@ -14,8 +15,8 @@ export const gridSampleRule: Rule = rule(
     const g = call.g();
     const wide = isHalf(g) ? cast(g, 'float32') : g;
     const lattice = latticeOf(call, wide.dtype ?? 'float32');
-    // [n, points, c], so that what one tap reads or gives is a row.
-    const points = op.transpose(op.reshape(wide, ints(0, 0, -1)), { perm: [0, 2, 1] });
+    // [n, c, points]
+    const points = op.reshape(wide, ints(0, 0, -1));
     return [
       call.to(0, () => cast(toImage(call, lattice, points), call.x(0).dtype ?? 'float32')),
       call.to(1, () => {
@@ -30,33 +31,30 @@ export const gridSampleRule: Rule = rule(
 );
 
 function toImage(call: RuleCall, lattice: Lattice, g: Value): Value {
-  const { dims } = lattice;
   const x = call.x(0);
-  const shape = channelsLast(x, dims);
-  const channels = op.slice(shape, ints(-1), ints(dims + 2));
-  const rows = op.concat([op.reduceProd(op.slice(shape, ints(0), ints(-1))), channels], { axis: 0 });
-  const zeros = op.expand(scalarLike(g, 0), rows);
-  const sum = op.scatterND(zeros, op.unsqueeze(lattice.rows, ints(-1)), updates(lattice, g), { reduction: 'add' });
-  return op.transpose(op.reshape(sum, shape), { perm: [0, dims + 1, ...axesFrom(1, dims)] });
-}
-
-/** What every tap gives to its element [taps .., n, points, c]. */
-function updates(lattice: Lattice, g: Value): Value {
   const weights = combined(pick(tapWeights(lattice, false), lattice.dims), (a, b) => op.mul(a, b));
-  return op.mul(op.unsqueeze(weights, ints(-1)), g);
+  const updates = op.mul(op.unsqueeze(weights, ints(-2)), g);
+  const flat = added(sizeOfAll(x), op.reshape(placesOf(x, lattice), ints(-1)), op.reshape(updates, ints(-1)));
+  return op.reshape(flat, layoutOf(x), { allowzero: 1 });
 }
 
 function toGrid(call: RuleCall, lattice: Lattice, g: Value): Value {
   const { dims } = lattice;
-  const x = wideLike(call.x(0), g);
-  const rows = op.reshape(op.transpose(x, { perm: [0, ...axesFrom(2, dims), 1] }), rowShape(x));
+  const x = cast(call.x(0), g.dtype ?? 'float32');
+  // With the channels last what a tap reads is a row, which runtimes copy at once.
+  const spatial = Array.from({ length: dims }, (_, axis) => axis + 2);
+  const rows = op.reshape(
+    op.transpose(x, { perm: [0, ...spatial, 1] }),
+    op.concat([ints(-1), sizeOf(x, 1)], { axis: 0 }),
+  );
+  const read = op.gather(rows, rowsOf(x, lattice));
   // <X[i_k], g> [taps .., n, points]
-  const products = sumOver(op.mul(op.gather(rows, lattice.rows), g), ints(-1), false);
+  const products = sumOver(op.mul(read, op.transpose(g, { perm: [0, 2, 1] })), ints(-1), false);
   const weights = pick(tapWeights(lattice, false), dims);
   const slopes = pick(tapWeights(lattice, true), dims);
   const parts = slopes.map((slope, axis) => {
     const factors = combined(weights.with(axis, slope), (a, b) => op.mul(a, b));
-    return sumOver(op.mul(products, factors), ints(...axesFrom(0, dims)), false);
+    return sumOver(op.mul(products, factors), ints(...Array(dims).keys()), false);
   });
   const bar = op.mul(
     op.concat(
@@ -76,24 +74,4 @@ function heldBack(call: RuleCall, { mode, at, last }: Lattice): Value | undefine
   const zero = scalarLike(at, 0);
   // At the last element of a border both taps are the same one; reflection turns back there.
   return op.equal(padding === 'border' ? at : op.mul(at, op.sub(at, last)), zero);
-}
-
-function wideLike(x: Value, g: Value): Value {
-  return cast(x, g.dtype ?? 'float32');
-}
-
-function rowShape(x: Value): Value {
-  return op.concat([ints(-1), sizeOf(x, 1)], { axis: 0 });
-}
-
-/** The shape of x with the channels last. */
-function channelsLast(x: Value, dims: number): Value {
-  const order = [0, ...axesFrom(2, dims), 1];
-  return knownSizes(x.shape)
-    ? ints(...order.map((axis) => Number(x.shape?.[axis])))
-    : op.gather(op.shape(x), ints(...order));
-}
-
-function axesFrom(first: number, count: number): number[] {
-  return Array.from({ length: count }, (_, axis) => first + axis);
 }

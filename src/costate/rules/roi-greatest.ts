@@ -2,6 +2,7 @@ import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import type { RuleCall } from '../call.ts';
 import { cast, ints, scalarLike, shapeOf, sizeOf, sumOver } from '../pieces.ts';
+import { addedRows } from './adding.ts';
 import type { Samples } from './roi-samples.ts';
 
 /**
@@ -33,8 +34,7 @@ export function greatestBack(call: RuleCall, g: Value, rows: Samples, columns: S
     sumOver(hits, ints(2, 4), true),
   );
   const updates = op.mul(op.mul(hits, shares), weights);
-  const zeros = op.expand(scalarLike(g, 0), shapeOf(elements));
-  const sum = op.scatterND(zeros, op.unsqueeze(places, ints(5)), updates, { reduction: 'add' });
+  const sum = addedRows(elements, places, updates);
   return op.transpose(op.reshape(sum, last), { perm: [0, 3, 1, 2] });
 }
 
