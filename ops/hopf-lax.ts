@@ -70,16 +70,17 @@ export const costate: CostateRule = (node, [uBar], wanted) => {
   const offset = op.sub(widened(x), op.gather(widened(y), index));
   const bar = widened(uBar);
   const perRow = op.div(op.mul(lastAxis(bar), offset), op.mul(time, scalar(2, work)));
-  const scattered = (like: Value, updates: Value): Value => {
+  // Not by ScatterND: two threads of ONNX Runtime that meet at an atom lose sums there.
+  const scattered = (like: Value, places: Value, updates: Value): Value => {
     const zeros = op.constantOfShape(op.shape(like), { value: fromNumbers(work, [1], [0]) });
-    return as(op.scatterND(zeros, lastAxis(index), updates, { reduction: 'add' }), dtype);
+    return as(op.scatterElements(zeros, places, updates, { axis: 0, reduction: 'add' }), dtype);
   };
   const square = op.reduceSum(op.mul(offset, offset), last(offset), { keepdims: 0 });
   const slope = op.neg(op.div(op.div(square, op.mul(time, scalar(4, work))), time));
   return [
     wanted[0] === true ? as(perRow, dtype) : undefined,
-    wanted[1] === true ? scattered(y, op.neg(perRow)) : undefined,
-    wanted[2] === true ? scattered(g, bar) : undefined,
+    wanted[1] === true ? scattered(y, op.expand(lastAxis(index), op.shape(perRow)), op.neg(perRow)) : undefined,
+    wanted[2] === true ? scattered(g, index, bar) : undefined,
     wanted[3] === true ? summedTo(op.mul(bar, slope), t) : undefined,
   ];
 };
