@@ -124,6 +124,13 @@ class AveragePool(OpRun):
         return ((gathered(x, flat, 0).sum(-1) / counted.sum(-1)).astype(x.dtype),)
 
 
+class GlobalMaxPool(OpRun):
+    op_domain = ""
+
+    def _run(self, x):
+        return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+
 class LpPool(OpRun):
     op_domain = ""
 
@@ -145,4 +152,4 @@ class MaxUnpool(OpRun):
         return (made.reshape(shape),)
 
 
-kernels = [AveragePool, Conv, ConvTranspose, LpPool, MaxPool, MaxUnpool]
+kernels = [AveragePool, Conv, ConvTranspose, GlobalMaxPool, LpPool, MaxPool, MaxUnpool]
