@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import * as op13 from '../../src/graph/generated/opset13.ts';
 import * as op22 from '../../src/graph/generated/opset22.ts';
 import * as op from '../../src/graph/op.ts';
@@ -137,7 +138,35 @@ function activated(start: number, count: number): Attributes {
   };
 }
 
+/** Sizes, directions, optional inputs and lengths as they come; always the same. */
+const drawn = fc.sample(
+  fc.record({
+    kind: fc.constantFrom(...kinds),
+    sizes: fc.tuple(
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 4 }),
+    ),
+    direction: fc.constantFrom(...directions),
+    given: fc.subarray([...'blhcp']).map((letters) => letters.join('')),
+    linearBeforeReset: fc.integer({ min: 0, max: 1 }),
+    part: fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 4, maxLength: 4 }),
+  }),
+  { seed: 20, numRuns: 8 },
+);
+
 const cases: readonly Case[] = [
+  ...drawn.map(({ kind, sizes, direction, given, linearBeforeReset, part }, index) =>
+    recurrent(`drawn, ${index}`, {
+      kind,
+      sizes,
+      given,
+      lengths: part.slice(0, sizes[1]).map((share, k) => (k === 0 ? sizes[0] : Math.floor(share * (sizes[0] + 1)))),
+      attributes: { direction, linearBeforeReset },
+      first: true,
+    }),
+  ),
   ...each('as PyTorch has it', { module: true, given: 'bhc', attributes: { linearBeforeReset: 1 } }),
   ...each('as PyTorch has it, both ways', {
     module: true,
