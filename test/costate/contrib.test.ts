@@ -126,6 +126,20 @@ judged("co-states of ONNX Runtime's products", [
   ...activated('HardSigmoid', [0.3, 0.4], '(0.3 * x + 0.4).clamp(0, 1)'),
   ...activated('Elu', [0.7], 'F.elu(x, 0.7)'),
   ...activated('Softplus', [], 'F.softplus(x)'),
+  contrib({
+    operator: 'FusedConv',
+    inputs: { x: [1, 2, 4, 4], w: [3, 2, 3, 3], b: [3] },
+    attributes: { activation: 'Relu', pads: [1, 1, 1, 1], kernel_shape: [3, 3] },
+    torch: 'F.relu(F.conv2d(x, w, b, padding=1))',
+  }),
+  contrib({
+    operator: 'FusedConv',
+    name: 'with a sum and a slope',
+    inputs: { x: [1, 2, 4, 4], w: [3, 2, 2, 2], b: [3], z: [1, 3, 3, 3] },
+    attributes: { activation: 'LeakyRelu', activation_params: [0.2] },
+    floats: ['activation_params'],
+    torch: 'F.leaky_relu(F.conv2d(x, w, b) + z, 0.2)',
+  }),
 ]);
 
 judged("co-states of ONNX Runtime's normalisations", [
