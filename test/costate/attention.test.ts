@@ -15,7 +15,7 @@ interface Form {
   /** Attributes; integers unless they have a fraction or are `scale` and `softcap`. */
   readonly attributes?: Numbers;
   readonly inputs?: Case['inputs'];
-  readonly version?: 23 | 24;
+  readonly version?: 23 | 24 | 25;
   /** Which outputs are judged. */
   readonly outputs?: readonly number[];
   /** Python that sets `bias` (added to scores) and `see` (what is seen), on q, k, v [B, H, L, D] and the inputs. */
@@ -202,6 +202,16 @@ judged('co-states of attention', [
     attributes: { is_causal: 1 },
     inputs: { filled: whole('int64', [2], [2, 5]) },
     masks: 'see = (j < filled[:, None, None, None]) & (j <= i + filled[:, None, None, None] - 3)',
+  }),
+  attention({
+    name: 'of opset 25, in a window',
+    q,
+    k,
+    version: 25,
+    attributes: { left_window_size: 1, right_window_size: 2 },
+    masks: 'see = (i - j <= 1) & (j - i <= 2)',
+    // ONNX Runtime has none of it.
+    more: { float32: false },
   }),
   attention({
     name: 'of opset 24, a shorter mask',
