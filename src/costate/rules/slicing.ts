@@ -1,5 +1,4 @@
 import { fromNumbers } from '../../files/tensor.ts';
-import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
 import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
@@ -47,15 +46,11 @@ export const slicingRules: Readonly<Record<string, Rule>> = {
     const zeros = op.constantOfShape(shapeOf(x), { value: fromNumbers(g.dtype ?? 'float32', [1], [0]) });
     return op.scatterElements(zeros, alongAxis(places, axis, g, rank), g, { axis });
   }),
-  CenterCropPad: unary('g cropped and padded back', (g, x, _, call) => {
-    // Elements are numbered from 1: what was padded has the number 0, and is cut off again.
-    const one = constant(fromNumbers('int64', [], [1]));
+  // Both roundings are downwards, so that what cropped pads back and the other way round.
+  CenterCropPad: unary('g padded and cropped back', (g, x, _, call) => {
     const axes = call.ints('axes');
-    const from = op.centerCropPad(op.add(numbered(x), one), call.x(1), axes === undefined ? {} : { axes });
-    const flat = op.reshape(op.add(op.size(x), one), ints(1));
-    const zeros = op.constantOfShape(flat, { value: fromNumbers(g.dtype ?? 'float32', [1], [0]) });
-    const made = op.scatterElements(zeros, op.reshape(from, ints(-1)), op.reshape(g, ints(-1)), { reduction: 'add' });
-    return op.reshape(op.slice(made, ints(1), ints(Number.MAX_SAFE_INTEGER)), shapeOf(x), { allowzero: 1 });
+    if (axes === undefined) return op.centerCropPad(g, shapeOf(x));
+    return op.centerCropPad(g, op.gather(shapeOf(x), ints(...axes)), { axes });
   }),
 };
 
