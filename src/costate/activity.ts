@@ -2,10 +2,11 @@ import { isFloat } from '../files/dtype.ts';
 import type { ValueType } from '../graph/type.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { usedBy } from '../graph/walk.ts';
+import { quantizationOf } from './quantized.ts';
 
-/** Whether a value can carry a co-state: floating-point tensors, and sequences and optionals of them. */
+/** Whether a value can carry a co-state: floating-point tensors, and sequences and optionals of them; what stands for such a tensor. */
 export function carries(value: Value): boolean {
-  return carriesType(value.type);
+  return carriesType(value.type) || quantizationOf(value) !== undefined;
 }
 
 function carriesType(type: ValueType): boolean {

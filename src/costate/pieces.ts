@@ -4,6 +4,7 @@ import { constant } from '../graph/make.ts';
 import * as op from '../graph/op.ts';
 import type { Dim } from '../graph/type.ts';
 import type { Value } from '../graph/value.ts';
+import { costateType } from './quantized.ts';
 
 /** What co-state rules are written with, beside the operators themselves. */
 
@@ -52,9 +53,9 @@ export function sizeOf(x: Value, axis: number): Value {
   return typeof dim === 'number' ? ints(dim) : op.shape(x, { start: axis, end: axis + 1 });
 }
 
-/** A tensor full of one number, of the shape and element type of `like`. */
+/** A tensor full of one number, of the shape of `like` and the element type that its co-state has: its own, but for quantised numbers. */
 export function fullLike(like: Value, value: number): Value {
-  return full(shapeOf(like), value, like.dtype ?? 'float32');
+  return full(shapeOf(like), value, costateType(like));
 }
 
 export function zerosLike(like: Value): Value {
