@@ -1,10 +1,64 @@
 /**
- * The operators of ai.onnx that have no rule, with the reason. `integer`: the output is made of integers, booleans or text, so the
- * derivative is none. `constant`: no floating-point input that the output depends on.
+ * The operators of ai.onnx that have no rule, with the reason: nothing of theirs carries a co-state from an output to an input. Each reason
+ * ends the sentence "the operator ...".
  */
 export const exempt: Readonly<Record<string, string>> = Object.freeze(
   Object.assign(Object.create(null) as Record<string, string>, {
-    ...reasons('gives integers', ['ArgMax', 'ArgMin', 'NonZero', 'ConvInteger', 'MatMulInteger']),
+    ...reasons('gives truth values', [
+      'And',
+      'Equal',
+      'Greater',
+      'GreaterOrEqual',
+      'IsInf',
+      'IsNaN',
+      'Less',
+      'LessOrEqual',
+      'Not',
+      'OptionalHasElement',
+      'Or',
+      'RegexFullMatch',
+      'Xor',
+    ]),
+    ...reasons('gives integers', [
+      'ArgMax',
+      'ArgMin',
+      'BitShift',
+      'BitwiseAnd',
+      'BitwiseNot',
+      'BitwiseOr',
+      'BitwiseXor',
+      'ConvInteger',
+      'MatMulInteger',
+      'Multinomial',
+      'NonMaxSuppression',
+      'NonZero',
+      'SequenceLength',
+      'Shape',
+      'Size',
+    ]),
+    ...reasons('makes numbers of no floating-point input', [
+      'BlackmanWindow',
+      'Constant',
+      'ConstantOfShape',
+      'HammingWindow',
+      'HannWindow',
+      'RandomNormal',
+      'RandomUniform',
+      'SequenceEmpty',
+    ]),
+    ...reasons('works on text or encoded images', [
+      'ImageDecoder',
+      'StringConcat',
+      'StringNormalizer',
+      'StringSplit',
+      'TfIdfVectorizer',
+    ]),
+    ...reasons('is of opset 27, newer than what ONNX Runtime runs', [
+      'CausalConvWithState',
+      'LinearAttention',
+      'SwiGLU',
+    ]),
+    ...reasons('is no longer an operator at opset 21, to which older models are raised first', ['Scatter', 'Upsample']),
   }),
 );
 
