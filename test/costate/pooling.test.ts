@@ -289,4 +289,23 @@ judged('co-states of other pools', [
     engines: ['reference'],
     static: ['shape'],
   },
+  {
+    name: 'MaxRoiPool',
+    inputs: {
+      x: [2, 3, 6, 7],
+      rois: whole('float64', [4, 5], [0, 0, 0, 8, 10, 1, 3, 2, 12, 9, 1, 4, 4, 5, 5, 0, 9, 2, 30, 8]),
+    },
+    fixed: ['rois'],
+    build: ({ x, rois }) =>
+      op.maxRoiPool(op.mul(x as Value, x as Value), rois as Value, { pooledShape: [2, 3], spatialScale: 0.5 }),
+    torch: `
+def bin(roi, i, j):
+    x0, y0, x1, y1 = (int(np.floor(float(v) * 0.5 + 0.5)) for v in roi[1:])
+    hs, ws = max(y1 - y0 + 1, 1) / 2, max(x1 - x0 + 1, 1) / 3
+    top, left = int(np.floor(i * hs)) + y0, int(np.floor(j * ws)) + x0
+    bottom, right = int(np.ceil((i + 1) * hs)) + y0, int(np.ceil((j + 1) * ws)) + x0
+    part = (x * x)[int(roi[0]), :, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    return part.amax((1, 2)) if part.numel() else torch.zeros(3, dtype=x.dtype)
+return torch.stack([torch.stack([torch.stack([bin(r, i, j) for j in range(3)], -1) for i in range(2)], -2) for r in rois])`,
+  },
 ]);

@@ -2,6 +2,8 @@ import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Rule, type RuleCall, rule } from '../call.ts';
 import { ints, sumOver, zerosLike } from '../pieces.ts';
+import { col2ImRule } from './convolution/blocks.ts';
+import { deformConvRule } from './convolution/deformable.ts';
 import { toImage } from './convolution/image.ts';
 import { toKernel } from './convolution/kernel.ts';
 import { framedTransposed } from './convolution/transposed.ts';
@@ -9,6 +11,7 @@ import { attributesOf, framed, kernelOf, spatialAxes, spatialOf } from './convol
 
 /** Convolutions. */
 export const convolutionRules: Readonly<Record<string, Rule>> = {
+  Col2Im: col2ImRule,
   Conv: rule(
     'transposed convolution of g with w; convolution of x by g, batch and channels swapped; sum g',
     (call) => {
@@ -42,6 +45,7 @@ export const convolutionRules: Readonly<Record<string, Rule>> = {
       call.to(2, () => ofBias(call)),
     ];
   }),
+  DeformConv: deformConvRule,
 };
 
 /** The sum over batch and windows. */

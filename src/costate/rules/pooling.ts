@@ -5,6 +5,7 @@ import { spatial, spatialOf } from './convolution/windows.ts';
 import { averagePoolRule } from './pooling/average.ts';
 import { globalMaxPoolRule, maxPoolRule, maxUnpoolRule } from './pooling/greatest.ts';
 import { globalLpPoolRule, lpPoolRule } from './pooling/powers.ts';
+import { maxRoiPoolRule } from './pooling/regions.ts';
 
 /** Pools over windows, and over all of an image. */
 export const poolingRules: Readonly<Record<string, Rule>> = {
@@ -34,5 +35,6 @@ export const poolingRules: Readonly<Record<string, Rule>> = {
   GlobalMaxPool: globalMaxPoolRule,
   LpPool: lpPoolRule,
   MaxPool: maxPoolRule,
+  MaxRoiPool: maxRoiPoolRule,
   MaxUnpool: maxUnpoolRule,
 };
