@@ -28,6 +28,7 @@ export type { LossKind } from './costate/loss.ts';
 export type { NotDifferentiable } from './costate/names.ts';
 export type { Changed } from './costate/parameters/changed.ts';
 export { changedFrom } from './costate/parameters/compare.ts';
+export { withCopiesLoaded } from './costate/parameters/loaded.ts';
 export type { DerivativeRequest } from './costate/request.ts';
 export { hvp, vjp } from './costate/transforms.ts';
 // Tensors: an element type, a shape and bytes in memory (Tensor) or in a file (StoredTensor).

@@ -85,6 +85,6 @@ function noPath(missing: NotDifferentiable | undefined, of: readonly Named[]): H
     'NOT_DIFFERENTIABLE',
     `no differentiable path from ${what} to ${to}${missing === undefined ? '' : `: ${missing.why}`}`,
     { argument: '--wrt' },
-    'Ask for a value that the output depends on through floating-point operators (see inspect)',
+    'Ask for parameters (--wrt parameters) or inner values that the output depends on through floating-point operators',
   );
 }

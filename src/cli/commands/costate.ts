@@ -79,12 +79,14 @@ export const costate: Command = {
       throw new HopfcoleError('BAD_USAGE', 'directions are of order 2', { argument: '--direction' }, 'Add --order 2');
     const { costate: costateOf } = await import('../../costate/costate.ts');
     const { changedFrom } = await import('../../costate/parameters/compare.ts');
+    const { withCopiesLoaded } = await import('../../costate/parameters/loaded.ts');
     const { openWeights } = await import('../checkpoint-files.ts');
     const { assertSound, openModel, saveModel, signature } = await import('../model-files.ts');
     const { withTiedNames } = await import('../../checkpoint/tied.ts');
     const opened = await openModel(path);
     await assertSound(opened, path);
-    const { model, folder } = opened;
+    const { folder } = opened;
+    const model = await withCopiesLoaded(opened.model);
     const checkpoint = weights === undefined ? undefined : await openWeights(weights);
     const made = costateOf(model, {
       ...(of === undefined ? {} : { of }),

@@ -8,6 +8,7 @@ import { ints } from '../pieces.ts';
 import type { Changed } from './changed.ts';
 import { foldedFrom } from './folded.ts';
 import { type Layout, laidOut } from './layout.ts';
+import { lengthOf } from './loaded.ts';
 import { signatureOf } from './signature.ts';
 
 /** A graph in which copies of parameters are computed from them, and the parameters whose other uses are lost. */
@@ -46,6 +47,12 @@ export function retied(model: Model): Retied {
         changed.set(name, {
           name,
           why: `the exporter computed '${copy.name ?? ''}' from it too, and what depends on that is lost`,
+        });
+    else if (copy.name?.startsWith('onnx::') === true)
+      for (const { name = '' } of held.filter((value) => isUntold(value, copy)))
+        changed.set(name, {
+          name,
+          why: `'${copy.name}' may be a copy of it, which cannot be told while their numbers are in a file (see withCopiesLoaded)`,
         });
   }
   return { graph: values.size === 0 ? graph : placed(graph, values), changed: [...changed.values()] };
@@ -97,6 +104,13 @@ function isTelling(tensor: AnyTensor | undefined): boolean {
   const { bytes } = tensor;
   const width = bytes.length / tensor.shape.reduce((product, dim) => product * dim, 1);
   return bytes.subarray(width).some((byte, index) => byte !== bytes[index % width]);
+}
+
+/** Whether one may be the other laid out anew, but their numbers are not here to tell. */
+function isUntold(original: Value, copy: Value): boolean {
+  const [from, to] = [tensorOf(original), tensorOf(copy)];
+  if (from === undefined || to === undefined || !(isStored(from) || isStored(to))) return false;
+  return lengthOf(original) === lengthOf(copy);
 }
 
 function layoutOf(original: Value, copy: Value): Layout | undefined {
