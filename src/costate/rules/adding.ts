@@ -24,9 +24,13 @@ export function addedRows(x: Value, indices: Value, g: Value): Value {
   const rank = x.shape?.length;
   const flatten = (value: Value): Value => (value.shape?.length === 1 ? value : op.reshape(value, ints(-1)));
   if (rank === 1) return added(shapeOf(x), flatten(list), flatten(g));
-  if (list.shape?.length === 1 && isFew(g) && rank !== undefined) {
-    const column = op.reshape(list, ints(-1, ...new Array<number>(rank - 1).fill(1)));
-    return added(shapeOf(x), op.expand(column, shapeOf(g)), g);
+  const rest = x.shape?.slice(1);
+  if (knownSizes(g.shape) && product(g.shape) <= few && knownSizes(rest)) {
+    const count = product(g.shape.slice(0, g.shape.length - rest.length));
+    const column = op.reshape(list, ints(count, ...rest.map(() => 1)));
+    const shape = ints(count, ...rest);
+    const rows = list.shape?.length === 1 ? g : op.reshape(g, shape, { allowzero: 1 });
+    return added(shapeOf(x), op.expand(column, shape), rows);
   }
   const width = widthOf(x);
   const within = op.range(int(0), width, int(1));
@@ -43,10 +47,6 @@ export function sizeOfAll(x: Value): Value {
 function widthOf(x: Value): Value {
   const rest = x.shape?.slice(1);
   return knownSizes(rest) ? int(product(rest)) : op.reduceProd(op.shape(x, { start: 1 }), undefined, { keepdims: 0 });
-}
-
-function isFew(x: Value): boolean {
-  return knownSizes(x.shape) && product(x.shape) <= few;
 }
 
 function product(sizes: readonly number[]): number {

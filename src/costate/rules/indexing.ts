@@ -1,9 +1,10 @@
 import { fromNumbers } from '../../files/tensor.ts';
 import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
+import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
 import { fromFront, type Rule, type RuleCall, rule, unary } from '../call.ts';
-import { cast, int, ints, shapeOf, sumOver, zerosLike } from '../pieces.ts';
+import { cast, int, ints, shapeOf, sizeOf, sumOver, zerosLike } from '../pieces.ts';
 import { added, addedRows } from './adding.ts';
 import { alongAxis, numbered, putBack } from './places.ts';
 import { distinct, spread } from './spread.ts';
@@ -52,13 +53,27 @@ export const indexingRules: Readonly<Record<string, Rule>> = {
 
 function gatherBar(call: RuleCall, g: Value, x: Value): Value {
   const indices = call.x(1);
-  const rank = x.shape?.length;
+  const [rank, depth] = [x.shape?.length, indices.shape?.length];
   const axis = rank === undefined ? call.int('axis', 0) : fromFront(call.int('axis', 0), rank);
-  const size = axis < 0 ? undefined : x.shape?.[axis];
+  if (rank === undefined || depth === undefined || depth > 1)
+    return axis === 0 ? addedRows(x, indices, g) : putBack(g, x, op.gather(numbered(x), indices, { axis }), true);
+  // The axis that was read has one for each index.
+  const parts = depth === 0 ? op.unsqueeze(g, ints(axis)) : g;
+  const size = x.shape?.[axis];
   const places = distinct(indices, size);
-  if (places !== undefined)
-    return spread(indices.shape?.length === 0 ? op.unsqueeze(g, ints(axis)) : g, axis, places, Number(size));
-  return axis === 0 ? addedRows(x, indices, g) : putBack(g, x, op.gather(numbered(x), indices, { axis }), true);
+  if (places !== undefined) return spread(parts, axis, places, Number(size));
+  const [only, another] = constantIntegers(indices) ?? [];
+  if (only !== undefined && another === undefined) return op.pad(parts, around(only, x, axis), undefined, ints(axis));
+  if (axis === 0) return addedRows(x, indices, g);
+  return added(shapeOf(x), alongAxis(cast(indices, 'int64'), axis, parts, rank), parts, axis);
+}
+
+/** How much of x lies before and behind one constant index. */
+function around(index: number, x: Value, axis: number): Value {
+  const size = sizeOf(x, axis);
+  return index < 0
+    ? op.concat([op.sub(size, ints(-index)), ints(-index - 1)], { axis: 0 })
+    : op.concat([ints(index), op.sub(size, ints(index + 1))], { axis: 0 });
 }
 
 /** The operator itself says where it found its numbers. */

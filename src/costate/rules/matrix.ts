@@ -2,29 +2,25 @@ import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { summedTo } from '../broadcast.ts';
 import { type Rule, rule } from '../call.ts';
-import { ints, scalarLike, swapAxes, transposed } from '../pieces.ts';
+import { ints, scalarLike, transposed } from '../pieces.ts';
 
 /** Products of matrices. */
 export const matrixRules: Readonly<Record<string, Rule>> = {
   MatMul: rule('g b^T; a^T g', (call) => {
     const [g, a, b] = [call.g(), call.x(0), call.x(1)];
     const [rankA, rankB] = [call.rank(a), call.rank(b)];
-    // A vector is a row on the left and a column on the right; its co-state loses that axis again.
+    if (rankB === 1) return [call.to(0, () => outer(g, b)), call.to(1, () => byVector(g, a, rankA))];
+    if (rankA === 1 && rankB === 2)
+      return [call.to(0, () => op.matMul(b, g)), call.to(1, () => op.mul(op.unsqueeze(a, ints(1)), g))];
+    // A vector on the left is a row; its co-state loses that axis again.
     const left = rankA === 1 ? op.unsqueeze(a, ints(0)) : a;
-    const right = rankB === 1 ? op.unsqueeze(b, ints(1)) : b;
-    let bar = g;
-    if (rankB === 1) bar = op.unsqueeze(bar, ints(-1));
-    if (rankA === 1) bar = op.unsqueeze(bar, ints(-2));
+    const bar = rankA === 1 ? op.unsqueeze(g, ints(-2)) : g;
     return [
       call.to(0, () => {
-        const product = op.matMul(bar, transposed(right, Math.max(rankB, 2)));
-        const made = batchSummed(product, left, right);
+        const made = batchSummed(op.matMul(bar, transposed(b, rankB)), left, b);
         return rankA === 1 ? op.squeeze(made, ints(0)) : made;
       }),
-      call.to(1, () => {
-        const made = weightBar(left, bar, right, Math.max(rankA, 2), Math.max(rankB, 2));
-        return rankB === 1 ? op.squeeze(made, ints(1)) : made;
-      }),
+      call.to(1, () => weightBar(left, bar, b, Math.max(rankA, 2), rankB)),
     ];
   }),
   Gemm: rule('alpha g op(B)^T; alpha op(A)^T g; beta g', (call) => {
@@ -50,6 +46,17 @@ function gemm(a: Value, b: Value, transA: boolean, transB: boolean, alpha: numbe
   });
 }
 
+/** g b^T for a vector b: its multiples, one for each number of g. */
+function outer(g: Value, b: Value): Value {
+  return op.mul(g.shape?.length === 0 ? g : op.unsqueeze(g, ints(-1)), b);
+}
+
+/** a^T g for the co-state g of a product with a vector. */
+function byVector(g: Value, a: Value, rank: number): Value {
+  if (rank === 1) return op.mul(g, a);
+  return rank === 2 ? op.matMul(g, a) : op.matMul(op.reshape(g, ints(-1)), rows(a));
+}
+
 /** The product's co-state with the batch axes that `like` had not got summed away. */
 function batchSummed(product: Value, like: Value, other: Value): Value {
   return (other.shape?.length ?? Number.POSITIVE_INFINITY) <= 2 ? product : summedTo(product, like);
@@ -59,10 +66,13 @@ function batchSummed(product: Value, like: Value, other: Value): Value {
 function weightBar(a: Value, g: Value, b: Value, rankA: number, rankB: number): Value {
   if (rankA === 2 && rankB === 2) return op.matMul(transposed(a, 2), g);
   if (rankB > 2) return summedTo(op.matMul(transposed(a, rankA), g), b);
-  const [inner, outer] = [a.shape?.at(-1), g.shape?.at(-1)];
-  const rows = (x: Value, width: unknown): Value =>
-    typeof width === 'number'
-      ? op.reshape(x, ints(-1, width))
-      : op.reshape(x, op.concat([ints(-1), op.shape(x, { start: -1 })], { axis: 0 }));
-  return op.matMul(op.transpose(rows(a, inner), { perm: swapAxes(2, 0, 1) }), rows(g, outer));
+  return op.matMul(op.transpose(rows(a), { perm: [1, 0] }), rows(g));
+}
+
+/** All rows of all matrices as one matrix. */
+function rows(x: Value): Value {
+  const width = x.shape?.at(-1);
+  if (typeof width === 'number' && width > 0) return op.reshape(x, ints(-1, width));
+  const count = op.reduceProd(op.shape(x, { end: -1 }), undefined, { keepdims: 1 });
+  return op.reshape(x, op.concat([count, op.shape(x, { start: -1 })], { axis: 0 }), { allowzero: 1 });
 }

@@ -18,8 +18,8 @@ export function sliceBar(call: RuleCall, g: Value, x: Value): Value {
   if (strides.every((step) => step === 1))
     return op.pad(g, rims(x, call.y(), starts, ends, axes), undefined, ints(...axes));
   const [from, to] = [x.shape, call.y().shape];
-  const turned = axes.every((axis, i) => strides[i] === -1 && to?.[axis] !== undefined && to[axis] === from?.[axis]);
-  if (turned) return op.slice(g, starts, ends, given, steps);
+  const all = axes.every((axis) => to?.[axis] !== undefined && to[axis] === from?.[axis]) || backFromEnd(starts, ends);
+  if (all && strides.every((step) => step === -1)) return op.slice(g, starts, ends, given, steps);
   const taken = axes.map((axis, i) => places(constantIntegers(starts)?.[i], strides[i], from?.[axis], to?.[axis]));
   if (taken.some((part) => part === undefined)) return byNumbers();
   return axes.reduce((bar, axis, i) => spread(bar, axis, taken[i] ?? [], Number(from?.[axis])), g);
@@ -58,8 +58,19 @@ function rims(x: Value, y: Value, starts: Value, ends: Value, axes: readonly num
 
 /** Whether ends are so large that nothing lies behind them. */
 function reachEnd(ends: Value): boolean {
-  const tensor = constantTensor(ends);
-  return tensor !== undefined && [...toNumbers(tensor)].every((end) => end >= 2 ** 31 - 1);
+  return numbersOf(ends)?.every((end) => end >= 2 ** 31 - 1) === true;
+}
+
+/** Whether slices with negative steps go from the last element past the first, of whatever sizes. */
+function backFromEnd(starts: Value, ends: Value): boolean {
+  const whole = numbersOf(starts)?.every((start) => start === -1 || start >= 2 ** 31 - 1);
+  return whole === true && numbersOf(ends)?.every((end) => end <= 1 - 2 ** 31) === true;
+}
+
+/** Constant bounds, as near as numbers come to the largest int64. */
+function numbersOf(bounds: Value): readonly number[] | undefined {
+  const tensor = constantTensor(bounds);
+  return tensor === undefined ? undefined : [...toNumbers(tensor)];
 }
 
 function beforeSlice(whole: Value, starts: Value, known: readonly number[] | undefined): Value {

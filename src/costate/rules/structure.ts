@@ -27,10 +27,8 @@ export const structureRules: Readonly<Record<string, Rule>> = {
   DepthToSpace: unary('g back into depth', (g, x, _, call) => {
     const block = call.int('blocksize', 1);
     if (call.text('mode', 'DCR') === 'DCR') return op.spaceToDepth(g, { blocksize: block });
-    const own = (axis: number): Value => sizeOf(x, axis);
-    const depth = x.shape?.[1];
-    const channels = typeof depth === 'number' ? ints(depth / (block * block)) : op.div(own(1), ints(block * block));
-    const parts = op.concat([own(0), channels, own(2), ints(block), own(3), ints(block)], { axis: 0 });
+    // The first two sizes are there already.
+    const parts = op.concat([ints(0, 0), sizeOf(x, 2), ints(block), sizeOf(x, 3), ints(block)], { axis: 0 });
     return reshapeTo(op.transpose(op.reshape(g, parts), { perm: [0, 1, 3, 5, 2, 4] }), x);
   }),
   SpaceToDepth: unary('g back into space', (g, _x, _y, call) =>
