@@ -36,6 +36,10 @@ export const exempt: Readonly<Record<string, string>> = Object.freeze(
       'Shape',
       'Size',
     ]),
+    ...reasons(
+      'computes on quantised integers alone (take QuantizeLinear and DequantizeLinear around a floating-point operator)',
+      ['QLinearConv', 'QLinearMatMul'],
+    ),
     ...reasons('makes numbers of no floating-point input', [
       'BlackmanWindow',
       'Constant',
