@@ -89,6 +89,6 @@ const passing = new Set(
     'Add Sub Mul Neg Abs Sum Mean Max Min Where Clip Cast CastLike Identity Relu LeakyRelu PRelu Elu Selu Gelu Mish Swish HardSwish Softplus ' +
     'Round Floor Ceil Reshape Transpose Squeeze Unsqueeze Flatten Expand Concat Split Slice Gather GatherElements GatherND ScatterElements ' +
     'ScatterND Pad Tile Trilu DepthToSpace SpaceToDepth ConstantOfShape Dropout CumSum ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 ' +
-    'ReduceL2 ReduceSumSquare MaxPool AveragePool GlobalAveragePool GlobalMaxPool'
+    'ReduceL2 ReduceSumSquare MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool MaxUnpool Resize'
   ).split(' '),
 );
