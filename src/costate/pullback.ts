@@ -14,6 +14,8 @@ export interface Pull {
   /** Co-states that stand at the start, by the value they belong to. */
   readonly seeds: ReadonlyMap<Value, Value>;
   readonly wrt: readonly Value[];
+  /** Inputs of nodes, by place, to which nothing is passed: the caller sees to them. */
+  readonly left?: ReadonlyMap<Node, ReadonlySet<number>>;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface Pull {
  * where it is zero by structure. One sweep over the nodes from the last to the first (theory.md section 4: p_l = DF' p_(l+1)).
  * @throws NO_COSTATE_RULE before any node is made, naming operator and path.
  */
-export function pullback({ nodes, seeds, wrt }: Pull): readonly (Value | undefined)[] {
+export function pullback({ nodes, seeds, wrt, left }: Pull): readonly (Value | undefined)[] {
   const needed = upstream(nodes, seeds.keys());
   const reached = nodes.filter((node) => needed.has(node));
   const active = downstream(reached, wrt);
@@ -45,7 +47,7 @@ export function pullback({ nodes, seeds, wrt }: Pull): readonly (Value | undefin
   for (const node of path.toReversed()) {
     const given = node.outputs.map((output) => (active.has(output) ? settled(output) : undefined));
     if (given.every((bar) => bar === undefined)) continue;
-    for (const [value, bar] of barsOf(node, given, active)) add(value, bar);
+    for (const [value, bar] of barsOf(node, given, active, left?.get(node))) add(value, bar);
     // A co-state that nobody asks for is not kept.
     for (const output of node.outputs) if (!wanted.has(output)) bars.delete(output);
   }
@@ -65,8 +67,11 @@ function barsOf(
   node: Node,
   given: readonly (Value | undefined)[],
   active: ReadonlySet<Value>,
+  left: ReadonlySet<number> | undefined,
 ): readonly (readonly [Value, Value])[] {
-  const wants = node.inputs.map((value) => value !== undefined && active.has(value));
+  const wants = node.inputs.map(
+    (value, index) => value !== undefined && active.has(value) && left?.has(index) !== true,
+  );
   const subgraphRule = subgraphRuleOf(node);
   if (subgraphRule !== undefined) {
     const captured = subgraphsOf(node)

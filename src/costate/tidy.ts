@@ -3,7 +3,7 @@ import { removeDead } from '../graph/passes/dead.ts';
 import { foldConstants } from '../graph/passes/fold/fold.ts';
 import { levelOpsets } from '../graph/passes/opset/raise.ts';
 import { type ShareOptions, shareCommon } from '../graph/passes/share.ts';
-import { withoutUnreadStates } from './control/states.ts';
+import { withoutUnread } from './control/unread.ts';
 import { withSafePads } from './pads.ts';
 import { simplified } from './simplify.ts';
 import { withoutUnused } from './statistics.ts';
@@ -12,5 +12,5 @@ import { withoutUnused } from './statistics.ts';
 export function tidied(model: Model, sharing: ShareOptions = {}): Model {
   const folded = foldConstants(shareCommon(levelOpsets(model), sharing), { parameters: false });
   const simple = removeDead(shareCommon(levelOpsets(withSafePads(simplified(folded))), sharing));
-  return removeDead(withoutUnreadStates(withoutUnused(simple)));
+  return removeDead(withoutUnread(withoutUnused(simple)));
 }

@@ -38,7 +38,7 @@ export function bareGraph(
 }
 
 /** Those of the nodes (given in the order they were made) that the outputs need. */
-function reached(nodes: readonly Node[], outputs: readonly Value[]): readonly Node[] {
+export function reached(nodes: readonly Node[], outputs: readonly Value[]): readonly Node[] {
   const needed = new Set<Node>();
   const need = (value: Value | undefined): void => {
     if (value?.source.kind === 'output') needed.add(value.source.node);

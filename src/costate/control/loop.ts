@@ -1,62 +1,107 @@
-import { fromNumbers } from '../../files/tensor.ts';
-import { constant } from '../../graph/make.ts';
+import { fromNumbers, toNumbers } from '../../files/tensor.ts';
+import { apply } from '../../graph/apply.ts';
+import { constant, inputValue } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
-import type { Value } from '../../graph/value.ts';
-import { int, zerosLike } from '../pieces.ts';
-import { instantiate, seedsOf } from './body.ts';
-import { added, indices } from './scan.ts';
+import { constantIntegers, constantTensor } from '../../graph/passes/constants.ts';
+import { tensorType } from '../../graph/type.ts';
+import type { Node, Value } from '../../graph/value.ts';
+import { capturesOf } from '../../graph/walk.ts';
+import { int, ints } from '../pieces.ts';
 import { expectSteadyShapes } from './shapes.ts';
 import { stacksOf } from './states.ts';
 import type { SubgraphRule } from './table.ts';
-import { bodyOf, courseOf, expectStacks, stateCount } from './turning.ts';
+import { bodyOf, firstState, stateCount } from './turning.ts';
+import { undone } from './undone.ts';
 
-/**
- * A Loop from the last turn that was taken to the first: as many turns as the stacks of states have. It carries the co-states of the states and
- * sums those of what the body captures; each turn computes the forward turn once more, from the state it began with.
- */
+/** A Loop from the last turn that was taken to the first, over what the forward Loop records: not a Scan, as there may be no turn at all. */
 export const loopRule: SubgraphRule = (node, bars, wants, captured, pullback) => {
-  const body = bodyOf(node);
-  const count = stateCount(node);
-  expectSteadyShapes(node);
-  const carried = indices(courseOf(node, bars, wants, captured).states);
-  const stacks = expectStacks(node, bars, wants, stacksOf(node));
-  const given = node.outputs.flatMap((_, index) => (index >= count && bars[index] !== undefined ? [index] : []));
-  const [stack] = [...stacks, ...node.outputs.slice(count)];
-  if (stack === undefined) return { inputs: [], captures: [] };
-  const turns = op.reshape(op.shape(stack, { start: 0, end: 1 }), constant(fromNumbers('int64', [0], [])));
-  const last = op.sub(turns, int(1));
-  const yes = constant(fromNumbers('bool', [], [1]));
-
-  const first = carried.map((k) => bars[k] ?? zerosLike(node.outputs[k] as Value));
-  const sums = captured.map(zerosLike);
-  const outputs = op.loop(turns, undefined, [...first, ...sums], (iteration, _going, ...state) => {
-    const turn = op.sub(last, iteration);
-    const at = (value: Value): Value => op.gather(value, turn, { axis: 0 });
-    const before = stacks.map(at);
-    const { nodes, outputs: made } = instantiate(body, [turn, yes, ...before]);
-    const seeds: (Value | undefined)[] = made.map(() => undefined);
-    carried.forEach((k, place) => {
-      seeds[k + 1] = state[place];
-    });
-    for (const index of given) seeds[index + 1] = at(bars[index] as Value);
-    const found = pullback({
-      nodes,
-      seeds: seedsOf(made, seeds),
-      wrt: [...carried.map((k) => before[k] as Value), ...captured],
-    });
-    return {
-      carried: [
-        ...carried.map((k, place) => found[place] ?? zerosLike(before[k] as Value)),
-        ...captured.map((_, place) => added(state[carried.length + place] as Value, found[carried.length + place])),
-      ],
-    };
-  });
-  const toInputs: (Value | undefined)[] = node.inputs.map(() => undefined);
-  carried.forEach((k, place) => {
-    toInputs[k + 2] = outputs[place];
-  });
-  return {
-    inputs: toInputs,
-    captures: captured.map((value, place) => [value, outputs[carried.length + place] as Value] as const),
-  };
+  const turns = turnsOf(node);
+  const [known] = constantIntegers(turns) ?? [];
+  const last = known === undefined ? op.sub(turns, int(1)) : int(known - 1);
+  const iteration = inputValue(undefined, tensorType('int64', []));
+  const going = inputValue(undefined, tensorType('bool', []));
+  let turn: Value | undefined;
+  const slices = new Map<Value, Value>();
+  return undone(
+    { node, bars, wants, captured, pullback },
+    {
+      lead: () => {
+        turn = op.sub(last, iteration);
+        const single = bodyOf(node).inputs[0]?.shape?.length === 1;
+        return [single ? op.unsqueeze(turn, ints(0)) : turn, constant(fromNumbers('bool', [], [1]))];
+      },
+      slice: (stack) => {
+        turn ??= op.sub(last, iteration);
+        const slice = slices.get(stack) ?? op.gather(stack, turn, { axis: 0 });
+        slices.set(stack, slice);
+        return slice;
+      },
+      stackOf: () => undefined,
+      mayBeEmpty: known === undefined || known < 1,
+      run: (body, states, results) => {
+        expectSteadyShapes(node, statesUsed(node, capturesOf(body)));
+        const outputs = apply(
+          op.loop,
+          'Loop',
+          21,
+          [turns, undefined, ...states],
+          {
+            body: {
+              ...body,
+              inputs: [iteration, going, ...body.inputs],
+              outputs: [{ name: '', value: going }, ...body.outputs],
+            },
+          },
+          states.length + results.length,
+        );
+        return outputs.map((value, index) => moved(value, results[index - states.length]?.axis ?? 0));
+      },
+    },
+  );
 };
+
+/** Which states the way back takes from their stacks. */
+function statesUsed(node: Node, captured: readonly Value[]): ReadonlySet<number> {
+  const stacks = stacksOf(node);
+  const [lead, count] = [firstState(node), stateCount(node)];
+  const states = bodyOf(node).inputs.slice(lead, lead + count);
+  return new Set(states.flatMap((state, k) => (captured.includes(stacks.get(state) as Value) ? [k] : [])));
+}
+
+/** A stack along the first axis, along another. */
+function moved(stack: Value, axis: number): Value {
+  const rank = stack.shape?.length;
+  if (axis === 0 || rank === undefined) return stack;
+  const rest = Array.from({ length: rank - 1 }, (_, at) => at + 1);
+  return op.transpose(stack, { perm: rest.toSpliced(axis, 0, 0) });
+}
+
+/** How many turns were taken: as many as asked for where nothing else can end them, or as a stack has. */
+function turnsOf(node: Node): Value {
+  const [count, condition] = node.inputs;
+  const { inputs, outputs } = bodyOf(node);
+  const goesOn = (value: Value | undefined): boolean =>
+    value === undefined || isTrue(value) || (isIdentity(value) && goesOn(inputOf(value)));
+  const after = outputs[0]?.value;
+  const always = after === inputs[1] || (isIdentity(after) && inputOf(after) === inputs[1]) || goesOn(after);
+  if (count !== undefined && goesOn(condition) && always) {
+    const [known] = constantIntegers(count) ?? [];
+    if (known !== undefined) return int(Math.max(known, 0));
+    return count.shape?.length === 0 ? count : op.reshape(count, constant(fromNumbers('int64', [0], [])));
+  }
+  const stack = node.outputs[stateCount(node)] as Value;
+  return op.squeeze(op.shape(stack, { start: 0, end: 1 }), ints(0));
+}
+
+function isTrue(value: Value): boolean {
+  const tensor = constantTensor(value);
+  return tensor?.dtype === 'bool' && toNumbers(tensor)[0] === 1;
+}
+
+function isIdentity(value: Value | undefined): boolean {
+  return value?.source.kind === 'output' && value.source.node.opType === 'Identity';
+}
+
+function inputOf(value: Value | undefined): Value | undefined {
+  return value?.source.kind === 'output' ? value.source.node.inputs[0] : undefined;
+}

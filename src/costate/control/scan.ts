@@ -1,94 +1,87 @@
+import { apply } from '../../graph/apply.ts';
+import { inputValue } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
-import type { Node, Value } from '../../graph/value.ts';
-import { zerosLike } from '../pieces.ts';
-import { instantiate, seedsOf } from './body.ts';
-import { stacksOf } from './states.ts';
+import { dropAxis } from '../../graph/type.ts';
+import type { Value } from '../../graph/value.ts';
+import { capturesOf } from '../../graph/walk.ts';
 import type { SubgraphRule } from './table.ts';
-import { bodyOf, courseOf, expectStacks, stateCount } from './turning.ts';
+import { firstState, type Layout, layoutOfRead, stateCount } from './turning.ts';
+import { undone } from './undone.ts';
 
-/**
- * A Scan backward through the same slices: it carries the co-states of the states and sums those of what the body captures, and each turn
- * computes the forward turn once more, from the state it began with.
- */
+/** A Scan backward through the same slices, and those of what the forward Scan records. */
 export const scanRule: SubgraphRule = (node, bars, wants, captured, pullback) => {
-  const body = bodyOf(node);
+  const slices = new Slices();
   const count = stateCount(node);
-  const { states: course } = courseOf(node, bars, wants, captured);
-  const carried = indices(course);
-  const stacks = expectStacks(node, bars, wants, stacksOf(node));
-  const inputs = node.inputs.slice(count) as readonly Value[];
-  const results = node.outputs.slice(count);
-  const given = results.flatMap((_, index) => (bars[count + index] === undefined ? [] : [index]));
-  const asked = inputs.flatMap((_, index) => (wants[count + index] === true ? [index] : []));
-  const axesOf = listOf(node, 'scan_input_axes');
-  const directionOf = listOf(node, 'scan_input_directions');
-  const outputAxis = listOf(node, 'scan_output_axes');
-  const outputDirection = listOf(node, 'scan_output_directions');
-
-  const first = carried.map((k) => bars[k] ?? zerosLike(node.outputs[k] as Value));
-  const sums = captured.map(zerosLike);
-  const sequences = [...stacks, ...inputs, ...given.map((index) => bars[count + index] as Value)];
-  const outputs = op.scan(
-    [...first, ...sums],
-    sequences,
-    (state, slices) => {
-      const before = slices.slice(0, count);
-      const own = slices.slice(count, count + inputs.length);
-      const { nodes, outputs: made } = instantiate(body, [...before, ...own]);
-      const seeds: (Value | undefined)[] = made.map(() => undefined);
-      carried.forEach((k, at) => {
-        seeds[k] = state[at];
-      });
-      given.forEach((index, at) => {
-        seeds[count + index] = slices[count + inputs.length + at];
-      });
-      const wrt = [...carried.map((k) => before[k]), ...asked.map((index) => own[index]), ...captured] as Value[];
-      const found = pullback({ nodes, seeds: seedsOf(made, seeds), wrt });
-      const behind = found.slice(carried.length + asked.length);
-      return {
-        carried: [
-          ...carried.map((k, at) => found[at] ?? zerosLike(before[k] as Value)),
-          ...captured.map((_, at) => added(state[carried.length + at] as Value, behind[at])),
-        ],
-        scanned: asked.map((index, at) => found[carried.length + at] ?? zerosLike(own[index] as Value)),
-      };
-    },
+  return undone(
+    { node, bars, wants, captured, pullback },
     {
-      scanInputAxes: [...stacks.map(() => 0), ...inputs.map((_, n) => axesOf(n)), ...given.map((n) => outputAxis(n))],
-      scanInputDirections: [
-        ...stacks.map(() => 1),
-        ...inputs.map((_, n) => 1 - directionOf(n)),
-        ...given.map((n) => 1 - outputDirection(n)),
-      ],
-      ...(asked.length === 0
-        ? {}
-        : { scanOutputAxes: asked.map(axesOf), scanOutputDirections: asked.map((n) => 1 - directionOf(n)) }),
+      lead: () => [],
+      slice: (stack, layout) => slices.of(stack, layout),
+      stackOf: (slice) => slices.forward(slice),
+      // ONNX Runtime runs no Scan over nothing.
+      mayBeEmpty: false,
+      run: (body, states, results) => {
+        const read = slices.readBy(capturesOf(body), () =>
+          slices.of(node.inputs[firstState(node) + count] as Value, layoutOfRead(node, count)),
+        );
+        const inputs = [...body.inputs, ...read.map(({ slice }) => slice)];
+        const scanInputDirections = read.map(({ layout }) => 1 - layout.direction);
+        const scanInputAxes = read.map(({ layout }) => layout.axis);
+        const scanOutputAxes = results.map(({ axis }) => axis);
+        const scanOutputDirections = results.map(({ direction }) => direction ?? 1);
+        return apply(
+          op.scan,
+          'Scan',
+          21,
+          [...states, ...read.map(({ stack }) => stack)],
+          {
+            body: { ...body, inputs },
+            numScanInputs: read.length,
+            scanInputDirections,
+            ...(scanInputAxes.some((axis) => axis !== 0) ? { scanInputAxes } : {}),
+            ...(scanOutputAxes.some((axis) => axis !== 0) ? { scanOutputAxes } : {}),
+            ...(results.length === 0 ? {} : { scanOutputDirections }),
+          },
+          states.length + results.length,
+        );
+      },
     },
   );
-  const total = carried.length + captured.length;
-  const toInputs: (Value | undefined)[] = node.inputs.map(() => undefined);
-  carried.forEach((k, at) => {
-    toInputs[k] = outputs[at];
-  });
-  asked.forEach((index, at) => {
-    toInputs[count + index] = outputs[total + at];
-  });
-  return {
-    inputs: toInputs,
-    captures: captured.map((value, at) => [value, outputs[carried.length + at] as Value] as const),
-  };
 };
 
-export function indices(flags: readonly boolean[]): readonly number[] {
-  return flags.flatMap((flag, index) => (flag ? [index] : []));
+interface Read {
+  readonly stack: Value;
+  readonly layout: Layout;
+  readonly slice: Value;
 }
 
-export function added(sum: Value, term: Value | undefined): Value {
-  return term === undefined ? op.identity(sum) : op.add(sum, term);
-}
+/** The slices that a body may read, each an input of it. */
+class Slices {
+  private readonly all: Read[] = [];
 
-function listOf(node: Node, name: string): (index: number) => number {
-  const attribute = node.attributes.get(name);
-  const list = attribute?.kind === 'ints' ? attribute.value.map(Number) : [];
-  return (index) => list[index] ?? 0;
+  of(stack: Value, layout: Layout): Value {
+    const { axis, direction } = layout;
+    const there = this.all.find(
+      (one) => one.stack === stack && one.layout.axis === axis && one.layout.direction === direction,
+    );
+    if (there !== undefined) return there.slice;
+    const slice = inputValue(undefined, dropAxis(stack.type, axis));
+    this.all.push({ stack, layout, slice });
+    return slice;
+  }
+
+  /** The stack along the first axis in the order of the forward turns that a slice is of. */
+  forward(slice: Value): Value | undefined {
+    const read = this.all.find((one) => one.slice === slice);
+    return read?.layout.axis === 0 && read.layout.direction === 0 ? read.stack : undefined;
+  }
+
+  /** Those that are used; where none is, one that tells the number of turns. */
+  readBy(used: readonly Value[], anyone: () => Value): readonly Read[] {
+    const set = new Set(used);
+    const read = this.all.filter(({ slice }) => set.has(slice));
+    if (read.length > 0) return read;
+    const slice = anyone();
+    return this.all.filter((one) => one.slice === slice);
+  }
 }

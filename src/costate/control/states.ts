@@ -1,9 +1,10 @@
-import type { Graph, Model, Output } from '../../graph/graph.ts';
-import * as op from '../../graph/op.ts';
+import type { Graph, Output } from '../../graph/graph.ts';
 import { remake, rewriteGraph } from '../../graph/passes/rewrite.ts';
 import type { Node, Value } from '../../graph/value.ts';
-import { everyGraph } from '../../graph/walk.ts';
-import { bodyOf, firstState, isTurning, stateCount } from './turning.ts';
+import { capturesOf } from '../../graph/walk.ts';
+import { isCheap } from './cheap.ts';
+import { withKnownInputs } from './shapes.ts';
+import { bodyOf, firstResult, firstState, isTurning, layoutOfResult, stateCount } from './turning.ts';
 
 /** A graph, and the values in it that stand for those that were followed. */
 export interface Recorded {
@@ -11,17 +12,18 @@ export interface Recorded {
   readonly followed: readonly Value[];
 }
 
-/** metadata_props key of a loop that gives its states: the index of the first of them among its outputs. */
-const key = 'hopfcole.states';
+/** metadata_props key of a loop that gives what the way back needs: the index of the first of it among its outputs. */
+export const recordedKey = 'hopfcole.states';
 
 /**
- * A graph whose loops also give each carried tensor as it was before every turn, stacked, for the way back to take from there. Loops that
- * do so already stay; those inside others are among them.
+ * A graph whose loops also give, stacked over all turns, each carried tensor as it was before the turn and what the body computes at some
+ * cost, for the way back to take from there (what it does not take is not given in the end, see `withoutUnread`). Loops that do so already
+ * stay; those inside others are among them.
  */
 export function recordStates(graph: Graph, followed: readonly Value[]): Recorded {
   const asOutputs = followed.map((value): Output => ({ name: '', value }));
   const rewritten = rewriteGraph({ ...graph, outputs: [...graph.outputs, ...asOutputs] }, (node) =>
-    isTurning(node) && !node.metadata.has(key) ? recording(node) : undefined,
+    isTurning(node) && !node.metadata.has(recordedKey) ? recording(node) : undefined,
   );
   const count = graph.outputs.length;
   return {
@@ -30,100 +32,69 @@ export function recordStates(graph: Graph, followed: readonly Value[]): Recorded
   };
 }
 
-/** For each carried state the stack of what it was before every turn; undefined where it is no tensor. */
-export function stacksOf(node: Node): readonly (Value | undefined)[] {
-  const first = Number(node.metadata.get(key) ?? Number.NaN);
-  let next = first;
-  return statesOf(node).map((state) => (isTensor(state) && first >= 0 ? node.outputs[next++] : undefined));
+/** Where the first output that only records stands; undefined for a loop that does not. */
+export function firstRecorded(node: Node): number | undefined {
+  const text = node.metadata.get(recordedKey);
+  return text === undefined ? undefined : Number(text);
 }
 
-function statesOf(node: Node): readonly Value[] {
-  const start = firstState(node);
-  return bodyOf(node).inputs.slice(start, start + stateCount(node));
+/** The values of the body that the loop gives stacked in the order of its turns along the first axis, each with its stack. */
+export function stacksOf(node: Node): ReadonlyMap<Value, Value> {
+  const stacks = new Map<Value, Value>();
+  const { outputs } = bodyOf(node);
+  for (let index = stateCount(node); index < node.outputs.length; index++) {
+    const [inside, stack] = [outputs[index + firstResult(node)]?.value, node.outputs[index]];
+    const { axis, direction } = layoutOfResult(node, index);
+    if (axis === 0 && direction === 0 && inside !== undefined && stack !== undefined) stacks.set(inside, stack);
+  }
+  return stacks;
+}
+
+function recording(given: Node): readonly Value[] | undefined {
+  const node = withKnownInputs(given);
+  const body = bodyOf(node);
+  const there = stacksOf(node);
+  const symbols = symbolsAround(node, body);
+  const states = body.inputs.slice(firstState(node), firstState(node) + stateCount(node)).filter(isTensor);
+  const inner = body.nodes.flatMap((one) =>
+    isCheap(one) ? [] : one.outputs.filter((value) => isSteady(value, symbols)),
+  );
+  // Something must tell how many turns there were.
+  const turn = node.opType === 'Loop' && states.length === 0 ? body.inputs.slice(0, 1) : [];
+  const stacked = [...turn, ...states, ...inner].filter((value) => !there.has(value));
+  if (stacked.length === 0) return undefined;
+  const outputs = [...body.outputs, ...stacked.map((value): Output => ({ name: '', value }))];
+  const attributes = new Map(node.attributes).set('body', {
+    kind: 'graph',
+    value: { ...body, outputs, origin: undefined },
+  });
+  for (const name of ['scan_output_axes', 'scan_output_directions']) {
+    const list = attributes.get(name);
+    if (list?.kind === 'ints') attributes.set(name, { kind: 'ints', value: [...list.value, ...stacked.map(() => 0)] });
+  }
+  const before = node.outputs.length;
+  const changes = {
+    attributes,
+    metadata: new Map([...node.metadata, [recordedKey, String(before)]]),
+    origin: undefined,
+    outputCount: before + stacked.length,
+  };
+  // The outputs it had keep their names and types.
+  const inferred = remake(node, { ...changes, outputNames: [], infer: true }).outputs;
+  const made = remake(node, { ...changes, inferred: inferred.map((value, index) => node.outputs[index] ?? value) });
+  return made.outputs.slice(0, before);
 }
 
 function isTensor({ type }: Value): boolean {
   return type === undefined || type.kind === 'tensor';
 }
 
-function recording(node: Node): readonly Value[] | undefined {
-  const body = bodyOf(node);
-  const copies = statesOf(node)
-    .filter(isTensor)
-    .map((state) => op.identity(state));
-  if (copies.length === 0) return undefined;
-  const nodes = copies.flatMap(({ source }) => (source.kind === 'output' ? [source.node] : []));
-  const outputs = [...body.outputs, ...copies.map((value): Output => ({ name: '', value }))];
-  const recordingBody: Graph = { ...body, nodes: [...body.nodes, ...nodes], outputs, origin: undefined };
-  const attributes = new Map(node.attributes).set('body', { kind: 'graph', value: recordingBody });
-  for (const name of ['scan_output_axes', 'scan_output_directions']) {
-    const given = attributes.get(name);
-    if (given?.kind === 'ints') attributes.set(name, { kind: 'ints', value: [...given.value, ...copies.map(() => 0)] });
-  }
-  const before = node.outputs.length;
-  const made = remakeWith(node, before + copies.length, {
-    attributes,
-    metadata: new Map([...node.metadata, [key, String(before)]]),
-    origin: undefined,
-  });
-  return made.outputs.slice(0, before);
+/** The sizes with names outside the body: they are the same in all turns. */
+function symbolsAround(node: Node, body: Graph): ReadonlySet<unknown> {
+  return new Set([...node.inputs, ...capturesOf(body)].flatMap((value) => value?.shape ?? []));
 }
 
-/** The node with more outputs; those it had keep their names and types. */
-function remakeWith(node: Node, outputCount: number, changes: Parameters<typeof remake>[1]): Node {
-  const { outputs } = remake(node, { ...changes, outputCount, outputNames: [], infer: true });
-  return remake(node, {
-    ...changes,
-    outputCount,
-    inferred: outputs.map((value, index) => node.outputs[index] ?? value),
-  });
-}
-
-/** A model whose loops give only the states that something reads, and do not tell of it any more. */
-export function withoutUnreadStates(model: Model): Model {
-  const read = new Set<Value>();
-  for (const graph of everyGraph(model.graph)) {
-    for (const { inputs } of graph.nodes) for (const value of inputs) if (value !== undefined) read.add(value);
-    for (const { value } of graph.outputs) read.add(value);
-  }
-  const graph = rewriteGraph(model.graph, (node, original) => {
-    const first = Number(node.metadata.get(key) ?? Number.NaN);
-    return first >= 0 ? unrecording(node, original, first, read) : undefined;
-  });
-  return graph === model.graph ? model : { ...model, graph };
-}
-
-function unrecording(
-  node: Node,
-  original: Node,
-  first: number,
-  read: ReadonlySet<Value>,
-): readonly (Value | undefined)[] {
-  const kept = original.outputs.map((value, index) => index < first || read.has(value));
-  const body = bodyOf(node);
-  // A Loop's body has the condition before what the Loop gives.
-  const lead = body.outputs.length - node.outputs.length;
-  const outputs = body.outputs.filter((_, index) => index < lead || kept[index - lead] === true);
-  const attributes = new Map(node.attributes).set('body', {
-    kind: 'graph',
-    value: { ...body, outputs, origin: undefined },
-  });
-  const scans = stateCount(node);
-  for (const name of ['scan_output_axes', 'scan_output_directions']) {
-    const given = attributes.get(name);
-    if (given?.kind === 'ints')
-      attributes.set(name, { kind: 'ints', value: given.value.filter((_, index) => kept[scans + index] === true) });
-  }
-  const metadata = new Map(node.metadata);
-  metadata.delete(key);
-  const there = node.outputs.filter((_, index) => kept[index] === true);
-  const made = remake(node, {
-    attributes,
-    metadata,
-    outputCount: there.length,
-    outputNames: there.map(({ name }) => name),
-    inferred: there.map(({ type, known }) => ({ type, known })),
-  });
-  let next = 0;
-  return kept.map((one) => (one ? made.outputs[next++] : undefined));
+/** Whether a value is a tensor of the same shape in every turn. */
+function isSteady({ shape }: Value, symbols: ReadonlySet<unknown>): boolean {
+  return shape?.every((dim) => typeof dim === 'number' || (dim !== undefined && symbols.has(dim))) === true;
 }

@@ -3,7 +3,6 @@ import { intOf } from '../../graph/passes/constants.ts';
 import type { Node, Value } from '../../graph/value.ts';
 import { usedBy } from '../../graph/walk.ts';
 import { carries, downstream, upstream } from '../activity.ts';
-import { RuleCall } from '../call.ts';
 import { branchOf } from './if.ts';
 
 /** What Loop and Scan share: a body that is run turn after turn on carried states. */
@@ -21,31 +20,55 @@ export function firstState(node: Node): number {
   return node.opType === 'Loop' ? 2 : 0;
 }
 
+/** Where what the node gives begins among the body's outputs: a Loop's has the condition before. */
+export function firstResult(node: Node): number {
+  return node.opType === 'Loop' ? 1 : 0;
+}
+
 export function stateCount(node: Node): number {
   return node.opType === 'Loop'
-    ? node.inputs.length - 2
+    ? Math.max(node.inputs.length - 2, 0)
     : node.inputs.length - (intOf(node, 'num_scan_inputs', 0) ?? 0);
 }
 
-/** What a co-state goes through in a body. */
-export interface Course {
-  /** Which carried states have a co-state: they depend on what is asked for, and what is given depends on them. */
-  readonly states: readonly boolean[];
+/** Along which axis slices of a sequence lie, and whether the first turn has the last of them (1). */
+export interface Layout {
+  readonly axis: number;
+  readonly direction: number;
 }
 
-/** Follows activity around the loop until nothing is added. */
-export function courseOf(
+/** How input `index` of the node, behind its states, is read. */
+export function layoutOfRead(node: Node, index: number): Layout {
+  const at = index - stateCount(node);
+  return { axis: itemOf(node, 'scan_input_axes', at), direction: itemOf(node, 'scan_input_directions', at) };
+}
+
+/** How output `index` of the node, behind its states, is stacked. */
+export function layoutOfResult(node: Node, index: number): Layout {
+  const at = index - stateCount(node);
+  return { axis: itemOf(node, 'scan_output_axes', at), direction: itemOf(node, 'scan_output_directions', at) };
+}
+
+function itemOf(node: Node, name: string, at: number): number {
+  const attribute = node.attributes.get(name);
+  return attribute?.kind === 'ints' ? Number(attribute.value[at] ?? 0) : 0;
+}
+
+/**
+ * Which carried states have a co-state: those that depend on what is asked for, and that what is given depends on. Activity is followed
+ * around the loop until nothing is added.
+ */
+export function carriedStates(
   node: Node,
   bars: readonly (Value | undefined)[],
   wants: readonly boolean[],
   captured: readonly Value[],
-): Course {
+): readonly number[] {
   const body = bodyOf(node);
   const [lead, count] = [firstState(node), stateCount(node)];
   const inputs = body.inputs;
   const states = inputs.slice(lead, lead + count);
-  // A Loop's outputs stand one behind those of its body, which begin with the condition.
-  const results = body.outputs.slice(node.opType === 'Loop' ? 1 : 0).map(({ value }) => value);
+  const results = body.outputs.slice(firstResult(node)).map(({ value }) => value);
   const active = new Set(states.flatMap((_, k) => (wants[lead + k] === true ? [k] : [])));
   const sources = inputs.filter((value, index) => index >= lead + count && wants[index] === true && carries(value));
   spread(active, count, () => {
@@ -60,7 +83,7 @@ export function courseOf(
     const used = new Set([...heads, ...[...nodes].flatMap((one) => uses(one))]);
     return (k) => used.has(states[k] as Value);
   });
-  return { states: states.map((state, k) => active.has(k) && needed.has(k) && carries(state)) };
+  return states.flatMap((state, k) => (active.has(k) && needed.has(k) && carries(state) ? [k] : []));
 }
 
 function spread(found: Set<number>, count: number, test: () => (k: number) => boolean): void {
@@ -73,21 +96,4 @@ function spread(found: Set<number>, count: number, test: () => (k: number) => bo
 
 function uses(node: Node): Value[] {
   return usedBy(node).filter((value) => value !== undefined);
-}
-
-/** @throws UNSUPPORTED_COSTATE for a state whose course is not recorded. */
-export function expectStacks(
-  node: Node,
-  bars: readonly (Value | undefined)[],
-  wants: readonly boolean[],
-  stacks: readonly (Value | undefined)[],
-): readonly Value[] {
-  return stacks.map((stack, k) => {
-    if (stack !== undefined) return stack;
-    const name = bodyOf(node).inputs[firstState(node) + k]?.name ?? `number ${k}`;
-    throw new RuleCall(node, bars, wants, () => []).unsupported(
-      `its carried state ${name} is a sequence`,
-      'Carry a tensor, or append to the sequence alone',
-    );
-  });
 }
