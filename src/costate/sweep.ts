@@ -6,7 +6,7 @@ import { recordStates } from './control/states.ts';
 import type { Pullback } from './control/table.ts';
 import { cutOf } from './cuts.ts';
 import type { Named, NotDifferentiable } from './names.ts';
-import { zerosLike } from './pieces.ts';
+import { reshapeTo, zerosLike } from './pieces.ts';
 import { pullback } from './pullback.ts';
 import type { Begun } from './request.ts';
 
@@ -66,7 +66,7 @@ export function swept(
   recording.wrt.forEach((one, index) => {
     const bar = bars[index];
     if (bar !== undefined) {
-      found.push({ ...one, bar });
+      found.push({ ...one, bar: ranked(bar, one.value) });
       return;
     }
     const cut = cutOf(nodes, recording.of, one, (values) => pulled(values).map((value) => value !== undefined));
@@ -76,6 +76,11 @@ export function swept(
   const missing = left.find(({ name }) => asked.byName.has(name));
   if (missing !== undefined || found.length === 0) throw noPath(missing ?? left[0] ?? asked.left[0], recording.of);
   return { found, left: [...asked.left, ...left] };
+}
+
+/** Every output of a graph must say its rank, which is lost where a co-state comes out of a loop: it is that of the value. */
+function ranked(bar: Value, value: Value): Value {
+  return bar.shape === undefined && value.shape !== undefined ? reshapeTo(bar, value) : bar;
 }
 
 function noPath(missing: NotDifferentiable | undefined, of: readonly Named[]): HopfcoleError {
