@@ -93,6 +93,24 @@ judged('co-states of parts at constant places', [
     (x) => op.gather(x, op.constant({ value: fromNumbers('int64', [2, 2], [3, 0, 3, 1]) }), { axis: 1 }),
     'x[:, torch.tensor([[3, 0], [3, 1]])]',
   ),
+  {
+    name: 'Gather of rows from the end, of a rank that grows',
+    inputs: { x: [4, 2, 3], i: fromNumbers('int64', [2, 3], [-1, 2, -4, -1, 0, 3]) },
+    build: (v) => op.exp(op.gather(get(v, 'x'), get(v, 'i'))),
+    torch: 'x[i].exp()',
+  },
+  {
+    name: 'Gather of a number that is only known at run time',
+    inputs: { x: [2, 4, 3], i: fromNumbers('int32', [], [-3]) },
+    build: (v) => op.exp(op.gather(get(v, 'x'), get(v, 'i'), { axis: 1 })),
+    torch: 'x.select(1, -3).exp()',
+  },
+  {
+    name: 'Gather by int32',
+    inputs: { x: [4, 3], i: fromNumbers('int32', [5], [1, -1, 1, 0, 3]) },
+    build: (v) => op.exp(op.gather(get(v, 'x'), get(v, 'i'))),
+    torch: 'x[i.long()].exp()',
+  },
   ...['first', 'middle', 'last'].map((name, at): Case => {
     const wanted = ['a', 'b', 'c'][at] ?? '';
     return {

@@ -6,7 +6,8 @@ export interface Equation {
   readonly broadcast: readonly string[];
 }
 
-const alphabet = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+/** What an axis can be called. */
+export const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 
 /**
  * The equation of operands of these ranks. An ellipsis becomes letters, aligned at its end; an output that is left out has the ellipsis,
@@ -18,7 +19,7 @@ export function parsed(text: string, ranks: readonly number[]): Equation {
   const used = new Set([...left].filter((character) => /[A-Za-z]/.test(character)));
   const lengths = written.map((term, index) => (term.includes('...') ? (ranks[index] ?? 0) - (term.length - 3) : 0));
   const longest = Math.max(0, ...lengths);
-  const dots = alphabet.filter((letter) => !used.has(letter)).slice(0, longest);
+  const dots = letters.filter((letter) => !used.has(letter)).slice(0, longest);
   const lettersOf = (term: string, length: number): string[] => {
     const at = term.indexOf('...');
     if (at < 0) return [...term];
@@ -34,4 +35,19 @@ function implied(written: readonly string[], dots: readonly string[]): string[] 
   for (const letter of written.join('').replaceAll('...', '')) counts.set(letter, (counts.get(letter) ?? 0) + 1);
   const once = [...counts].flatMap(([letter, count]) => (count === 1 ? [letter] : []));
   return [...dots, ...once.sort()];
+}
+
+/** An equation as text: the letters that broadcast as an ellipsis where each term that has one of them has them all, side by side. */
+export function written(
+  operands: readonly (readonly string[])[],
+  output: readonly string[],
+  broadcast: readonly string[],
+): string {
+  const dots = broadcast.join('');
+  const texts = [...operands, output].map((term) => term.join(''));
+  const whole =
+    dots !== '' && texts.every((text) => text.includes(dots) || ![...dots].some((one) => text.includes(one)));
+  const [inputs, last = ''] = [texts.slice(0, -1), texts.at(-1)];
+  if (!whole || !last.includes(dots)) return `${inputs.join()}->${last}`;
+  return `${inputs.join().replaceAll(dots, '...')}->${last.replace(dots, '...')}`;
 }
