@@ -14,7 +14,6 @@ const outputsOf: Readonly<Record<string, number | undefined>> = Object.freeze(
     SimplifiedLayerNormalization: 2,
     SoftmaxCrossEntropyLoss: 2,
     Dropout: 2,
-    MaxPool: 2,
   }),
 );
 

@@ -102,7 +102,12 @@ function blocksSummed(call: RuleCall): Value | undefined {
   if (typeof channels !== 'number')
     return op.mul(op.averagePool(g, { kernelShape: steps, strides: steps }), scalarLike(g, count));
   const ones = tensorLike(g, [channels, 1, ...steps], new Array<number>(channels * count).fill(1));
-  return op.conv(g, ones, undefined, { group: channels, strides: steps });
+  return op.conv(g, ones, undefined, {
+    group: channels,
+    strides: steps,
+    dilations: steps.map(() => 1),
+    pads: steps.flatMap(() => [0, 0]),
+  });
 }
 
 /**
@@ -127,7 +132,12 @@ function doubled(call: RuleCall): Value | undefined {
   const pads = ints(...axes.map(() => 1), ...axes.map(() => 1));
   const continued = op.pad(g, pads, undefined, ints(...axes.map(({ axis }) => axis)), { mode: 'edge' });
   const weights = tensorLike(g, [channels, 1, ...widths], kernel);
-  return op.conv(continued, weights, undefined, { group: channels, strides: steps });
+  return op.conv(continued, weights, undefined, {
+    group: channels,
+    strides: steps,
+    dilations: steps.map(() => 1),
+    pads: steps.flatMap(() => [0, 0]),
+  });
 }
 
 /** One product with the transposed interpolation matrix per axis, the last axis first. */

@@ -116,13 +116,9 @@ export function attributesOf(
   { strides, dilations }: Pick<Windows, 'strides' | 'dilations'>,
   begins: readonly number[],
   ends: readonly number[],
-): { readonly strides?: readonly number[]; readonly dilations?: readonly number[]; readonly pads?: readonly number[] } {
-  const pads = [...begins, ...ends];
-  return {
-    ...(strides.every((stride) => stride === 1) ? {} : { strides }),
-    ...(dilations.every((dilation) => dilation === 1) ? {} : { dilations }),
-    ...(pads.every((pad) => pad === 0) ? {} : { pads }),
-  };
+): { readonly strides: readonly number[]; readonly dilations: readonly number[]; readonly pads: readonly number[] } {
+  // All of them, though they have defaults: onnxruntime-web on WebGPU refuses a Conv without dilations.
+  return { strides, dilations, pads: [...begins, ...ends] };
 }
 
 /** x in a shape of sizes, that may be vectors known at run time only; 0 copies the size of that axis, -1 is what is left. */

@@ -1,8 +1,8 @@
 import * as op from '../../../graph/op.ts';
 import type { Value } from '../../../graph/value.ts';
 import { type Rule, type RuleCall, rule, unary } from '../../call.ts';
-import { shapeOf, zerosLike } from '../../pieces.ts';
-import { attributesOf, behind, extent, shaped, spatial } from '../convolution/windows.ts';
+import { cast, shapeOf, zerosLike } from '../../pieces.ts';
+import { behind, extent, shaped, spatial } from '../convolution/windows.ts';
 import { putBack } from '../places.ts';
 import { poolOf } from './spread.ts';
 
@@ -23,7 +23,7 @@ function chosen(call: RuleCall): Value {
   const { windows, rim } = poolOf(call);
   const { strides, dilations, begins, ends } = windows;
   const kernel = windows.kernel.map(Number);
-  const indices = call.node.outputs[1] ?? again(call);
+  const indices = again(call);
   const apart = kernel.every((count, axis) => extent(count, dilations[axis] ?? 1) <= (strides[axis] ?? 1));
   const turned = call.int('storage_order', 0) !== 0 && kernel.length > 1;
   const exact = rim === undefined && behind(x, y, windows).every((count) => count === 0);
@@ -31,7 +31,8 @@ function chosen(call: RuleCall): Value {
   if (apart && exact && !turned && x.dtype === 'float32' && sizes.every((size) => size !== undefined))
     return op.maxUnpool(g, indices, undefined, {
       kernelShape: kernel,
-      ...attributesOf({ strides, dilations: kernel.map(() => 1) }, begins, ends),
+      strides,
+      pads: [...begins, ...ends],
     });
   if (!turned) return putBack(g, x, indices, !apart);
   // The last axis moves slowest in these indices.
@@ -40,11 +41,14 @@ function chosen(call: RuleCall): Value {
   return op.transpose(putBack(g, op.transpose(x, { perm: around }), indices, !apart), { perm: around });
 }
 
-/** The indices, where the network's own node does not give them. */
+/**
+ * The indices, by a pool of their own in float64: ONNX Runtime's WebGPU provider takes every pool of float32 and then fails at its indices,
+ * and leaves this one to the CPU, where it costs about as much as the other.
+ */
 function again(call: RuleCall): Value {
   const pads = call.ints('pads');
   const [strides, dilations] = [call.ints('strides'), call.ints('dilations')];
-  const [, indices] = op.maxPool(call.x(0), {
+  const [, indices] = op.maxPool(cast(call.x(0), 'float64'), {
     kernelShape: call.ints('kernel_shape') ?? [],
     ...(pads === undefined ? {} : { pads }),
     ...(strides === undefined ? {} : { strides }),
