@@ -25,7 +25,8 @@ export function addedRows(x: Value, indices: Value, g: Value): Value {
   const flatten = (value: Value): Value => (value.shape?.length === 1 ? value : op.reshape(value, ints(-1)));
   if (rank === 1) return added(shapeOf(x), flatten(list), flatten(g));
   const rest = x.shape?.slice(1);
-  if (knownSizes(g.shape) && product(g.shape) <= few && knownSizes(rest)) {
+  // Of nothing, ONNX Runtime takes the Expand for one that can be left out.
+  if (knownSizes(g.shape) && product(g.shape) > 0 && product(g.shape) <= few && knownSizes(rest)) {
     const count = product(g.shape.slice(0, g.shape.length - rest.length));
     const column = op.reshape(list, ints(count, ...rest.map(() => 1)));
     const shape = ints(count, ...rest);
