@@ -66,6 +66,14 @@ export function full(shape: Value, value: number, dtype: DType): Value {
   return op.constantOfShape(shape, { value: fromNumbers(dtype, [1], [value]) });
 }
 
+/** So many parts of one size along an axis; the size is told where it is known, as onnxruntime-web on WebGPU cannot find it. */
+export function evenParts(x: Value, axis: number, count: number): readonly Value[] {
+  const size = x.shape?.at(axis);
+  return typeof size === 'number'
+    ? op.split(x, ints(...new Array<number>(count).fill(size / count)), { axis })
+    : op.split(x, undefined, { axis, numOutputs: count });
+}
+
 /** Broadcast to the shape of `like`; without a node where it has it already. */
 export function expandTo(x: Value, like: Value): Value {
   return sameShape(x, like) ? x : op.expand(x, shapeOf(like));

@@ -2,7 +2,7 @@ import { makeNode } from '../../../graph/make.ts';
 import * as op from '../../../graph/op.ts';
 import type { Value } from '../../../graph/value.ts';
 import { type RuleCall, rule } from '../../call.ts';
-import { ints, sizeOf } from '../../pieces.ts';
+import { evenParts, ints, sizeOf } from '../../pieces.ts';
 import { throughForward } from '../../through.ts';
 
 export const rotaryEmbedding = rule(
@@ -68,7 +68,7 @@ export function rotated(x: Value, cos: Value, sin: Value, { interleaved, turned,
   const all = flat ? op.reshape(x, ints(0, 0, heads, -1)) : x;
   const [part, rest] = turned === 0 ? [all, undefined] : apart(all, turned);
   const pairs = interleaved ? op.reshape(part, ints(0, 0, 0, -1, 2)) : part;
-  const [a, b] = op.split(pairs, undefined, { axis: -1, numOutputs: 2 }) as [Value, Value];
+  const [a, b] = evenParts(pairs, -1, 2) as [Value, Value];
   const axes = ints(flat ? 2 : 1, ...(interleaved ? [4] : []));
   const [c, s] = [op.unsqueeze(cos, axes), op.unsqueeze(sin, axes)];
   const first = op.sub(op.mul(c, a), op.mul(s, b));

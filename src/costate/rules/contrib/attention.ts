@@ -2,7 +2,7 @@ import * as op from '../../../graph/op.ts';
 import type { Dim } from '../../../graph/type.ts';
 import type { Value } from '../../../graph/value.ts';
 import { type Rule, type RuleCall, rule } from '../../call.ts';
-import { ints, scalarLike, sizeOf } from '../../pieces.ts';
+import { evenParts, ints, scalarLike, sizeOf } from '../../pieces.ts';
 import { throughForward } from '../../through.ts';
 import { attend, mergeHeads, splitHeads } from '../attention/heads.ts';
 import { places } from '../attention/masks.ts';
@@ -68,7 +68,7 @@ function biasParts(call: RuleCall, bias: Value, query: Value, value: Value): rea
 
 /** [B, L, H, count, D] as `count` times [B, H, L, D]. */
 function unpacked(x: Value, count: number): readonly Value[] {
-  const parts = op.split(op.transpose(x, { perm: [3, 0, 2, 1, 4] }), undefined, { axis: 0, numOutputs: count });
+  const parts = evenParts(op.transpose(x, { perm: [3, 0, 2, 1, 4] }), 0, count);
   return parts.map((part) => op.squeeze(part, ints(0)));
 }
 
@@ -89,10 +89,7 @@ function packed(call: RuleCall): readonly (Value | undefined)[] {
   const parts = op.split(all, each === undefined ? undefined : ints(...each), { axis: 2, numOutputs: 3 });
   const [q, k, v] = parts.map((part) => splitHeads(part, call.int('num_heads', 1))) as [Value, Value, Value];
   const past = call.maybe(4);
-  const [pastKey, pastValue] =
-    past === undefined
-      ? []
-      : op.split(past, undefined, { axis: 0, numOutputs: 2 }).map((one) => op.squeeze(one, ints(0)));
+  const [pastKey, pastValue] = past === undefined ? [] : evenParts(past, 0, 2).map((one) => op.squeeze(one, ints(0)));
   const [keys, values] = [continued(pastKey, k), continued(pastValue, v)];
   const [y] = attended(call, {
     q,
@@ -151,7 +148,7 @@ function hiding(call: RuleCall, mask: Value, k: Value, batch: Dim, lengths: bool
     if (count === batch || (lengths && typeof count !== 'number')) return op.less(key, column(mask));
     if (lengths || typeof batch !== 'number' || count !== 2 * batch)
       throw call.unsupported('the form of its mask is not known');
-    const [end, start] = op.split(mask, undefined, { axis: 0, numOutputs: 2 }) as [Value, Value];
+    const [end, start] = evenParts(mask, 0, 2) as [Value, Value];
     return op.and(op.less(key, column(end)), op.greaterOrEqual(key, column(start)));
   };
   return op.where(there(), scalarLike(k, 0), scalarLike(k, call.float('mask_filter_value', -10000)));

@@ -1,7 +1,7 @@
 import * as op from '../../../graph/op.ts';
 import type { Value } from '../../../graph/value.ts';
 import type { RuleCall } from '../../call.ts';
-import { ints, scalarLike } from '../../pieces.ts';
+import { evenParts, ints, scalarLike } from '../../pieces.ts';
 import { type Activated, type Activation, activated, clipOf } from './activations.ts';
 import { gateBars, inputBars, summedRows, type TrackBars } from './bars.ts';
 import { at, lastBar, masked, previous, rowsOf, scanSteps, stepsOf, type Track } from './track.ts';
@@ -21,7 +21,7 @@ function resetLast(track: Track, call: RuleCall, [f, g]: Activations, found: Val
   const [x2, xn] = halves(op.gemm(track.xRows, track.w, bias?.[0], { transB: 1 }), hidden, 1);
   const [h2, q] = halves(op.gemm(found, track.r, bias?.[1], { transB: 1 }), hidden, 1);
   const gates = activated(f, op.add(x2, h2), clip);
-  const [z, r] = op.split(gates.y, undefined, { axis: 1, numOutputs: 2 }) as unknown as [Value, Value];
+  const [z, r] = evenParts(gates.y, 1, 2) as unknown as [Value, Value];
   const n = activated(g, op.add(xn, op.mul(r, q)), clip);
   const toN = candidateSlope(z, n);
   const toGates = op.mul(op.concat([op.sub(found, n.y), op.mul(toN, q)], { axis: 1 }), gates.slope);
@@ -60,7 +60,7 @@ function resetFirst(track: Track, call: RuleCall, [f, g]: Activations, found: Va
   const [r2, rn] = halves(track.r, hidden, 0);
   const [x2, xn] = halves(op.gemm(track.xRows, track.w, bias && op.add(...bias), { transB: 1 }), hidden, 1);
   const gates = activated(f, op.gemm(found, r2, x2, { transB: 1 }), clip);
-  const [z, r] = op.split(gates.y, undefined, { axis: 1, numOutputs: 2 }) as unknown as [Value, Value];
+  const [z, r] = evenParts(gates.y, 1, 2) as unknown as [Value, Value];
   const reset = op.mul(r, found);
   const n = activated(g, op.gemm(reset, rn, xn, { transB: 1 }), clip);
   const toGates = op.mul(op.concat([op.sub(found, n.y), found], { axis: 1 }), gates.slope);

@@ -1,7 +1,7 @@
 import * as op from '../../../graph/op.ts';
 import type { Value } from '../../../graph/value.ts';
 import type { RuleCall } from '../../call.ts';
-import { ints, scalarLike, zerosLike } from '../../pieces.ts';
+import { evenParts, ints, scalarLike, zerosLike } from '../../pieces.ts';
 import { type Activated, type Activation, activated, clipOf, clipped } from './activations.ts';
 import { gateBars, summedRows, type TrackBars } from './bars.ts';
 import { keeping, lastBar, masked, previous, rowsOf, scanSteps, stepsOf, type Track, zeroState } from './track.ts';
@@ -153,5 +153,5 @@ function cellState(track: Track): Value {
 }
 
 function thirds(x: Value, axis = 2): readonly [Value, Value, Value] {
-  return op.split(x, undefined, { axis, numOutputs: 3 }) as unknown as readonly [Value, Value, Value];
+  return evenParts(x, axis, 3) as unknown as readonly [Value, Value, Value];
 }

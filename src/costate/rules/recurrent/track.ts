@@ -2,7 +2,7 @@ import * as op from '../../../graph/op.ts';
 import type { Dim } from '../../../graph/type.ts';
 import type { Value } from '../../../graph/value.ts';
 import type { RuleCall } from '../../call.ts';
-import { cast, full, int, ints, isHalf, numbers, scalarLike, sizeOf } from '../../pieces.ts';
+import { cast, evenParts, full, int, ints, isHalf, numbers, scalarLike, sizeOf } from '../../pieces.ts';
 
 /** Where a recurrent operator has its inputs; LSTM alone has the last two. */
 export const at = { x: 0, w: 1, r: 2, b: 3, lengths: 4, h0: 5, c0: 6, p: 7 } as const;
@@ -52,7 +52,7 @@ export function tracksOf(call: RuleCall): readonly Track[] {
   const each = (value: Value | undefined, axis: number): readonly (Value | undefined)[] => {
     const given = wide(value);
     if (given === undefined || count === 1) return [given, undefined];
-    return op.split(given, undefined, { axis, numOutputs: 2 });
+    return evenParts(given, axis, 2);
   };
   const without = (values: readonly (Value | undefined)[], axis: number): readonly (Value | undefined)[] =>
     values.map((value) => (value === undefined ? undefined : op.squeeze(value, ints(axis))));
@@ -81,7 +81,7 @@ export function tracksOf(call: RuleCall): readonly Track[] {
   ];
   return Array.from({ length: count }, (_, d): Track => {
     const both = b[d];
-    const halves = both === undefined ? undefined : op.split(both, undefined, { axis: 1, numOutputs: 2 });
+    const halves = both === undefined ? undefined : evenParts(both, 1, 2);
     return {
       reverse: direction === 'reverse' || d === 1,
       x,
