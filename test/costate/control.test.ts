@@ -78,6 +78,65 @@ for t in range(3):
   k = i * k
 return k`,
   },
+  {
+    name: 'layers whose weights are summed over all turns at once',
+    inputs: { h: [2, 3], x: [4, 2, 3], w: [3, 3], b: [3], u: [4, 3], c: [1, 4], d: [4, 3] },
+    build: (v) =>
+      op.scan([get(v, 'h')], [get(v, 'x')], ([h], [x]) => {
+        const wide = op.gemm(op.add(op.matMul(h as Value, get(v, 'w')), get(v, 'b')), get(v, 'u'), get(v, 'c'), {
+          transB: 1,
+          alpha: 0.5,
+          beta: 2,
+        });
+        const next = op.tanh(op.add(get(v, 'b'), op.matMul(op.sin(wide), get(v, 'd'))));
+        return { carried: [op.add(next, x as Value)], scanned: [op.mul(next, h as Value)] };
+      }),
+    torch: `ys = []
+for t in range(4):
+  n = torch.tanh(torch.sin(0.5 * (h @ w + b) @ u.T + 2 * c) @ d + b)
+  ys.append(n * h)
+  h = n + x[t]
+return h, torch.stack(ys)`,
+  },
+  {
+    name: 'a matrix before the state of one axis, and rows read by index',
+    inputs: { h: [3], w: [3, 3], e: [5, 3], i: fromNumbers('int64', [4], [1, 4, 1, 0]) },
+    build: (v) =>
+      op.scan([get(v, 'h')], [get(v, 'i')], ([h], [i]) => {
+        const row = op.gather(get(v, 'e'), i as Value);
+        const column = op.gather(get(v, 'w'), op.mod(i as Value, int(3)), { axis: 1 });
+        return { carried: [op.tanh(op.add(op.matMul(get(v, 'w'), h as Value), row))], scanned: [op.mul(column, row)] };
+      }),
+    torch: `ys = []
+for t in [1, 4, 1, 0]:
+  ys.append(w[:, t % 3] * e[t])
+  h = torch.tanh(w @ h + e[t])
+return h, torch.stack(ys)`,
+  },
+  {
+    name: 'axes counted from behind, sequences that are not needed, states that are no floats',
+    inputs: { h: [2], x: [2, 3], z: [3, 2], k: fromNumbers('int64', [], [2]) },
+    build: (v) => {
+      const [h, k, ys] = op.scan(
+        [get(v, 'h'), get(v, 'k')],
+        [get(v, 'x'), get(v, 'z')],
+        ([h, k], [x, z]) => {
+          const scaled = op.div(h as Value, op.castLike(k as Value, h as Value));
+          return {
+            carried: [op.mul(scaled, x as Value), op.add(k as Value, int(1))],
+            scanned: [op.add(z as Value, x as Value)],
+          };
+        },
+        { scanInputAxes: [-1, 0], scanOutputAxes: [-1] },
+      );
+      return [op.mul(h as Value, op.castLike(k as Value, h as Value)), ys as Value];
+    },
+    torch: `ys = []
+for t in range(3):
+  h = h / (2 + t) * x[:, t]
+  ys.append(z[t] + x[:, t])
+return h * 5, torch.stack(ys, 1)`,
+  },
 ]);
 
 judged('co-states of Loop', [
@@ -165,6 +224,119 @@ return h`,
   return s
 return f(f(h) * h)`,
   },
+  {
+    name: 'a Loop in a Loop, as many turns as that of the other, over what both capture',
+    inputs: { h: [2, 3], w: [3, 3], n: int64(3) },
+    build: (v) => {
+      const [h] = op.loop(get(v, 'n'), undefined, [get(v, 'h')], (turn, _c, outer) => {
+        const scale = op.sin(outer as Value);
+        const [inner, ys] = op.loop(op.add(turn, int(1)), undefined, [outer as Value], (_t, _g, state) => {
+          const next = op.tanh(op.matMul(op.mul(state as Value, scale), get(v, 'w')));
+          return { carried: [next], scanned: [op.mul(next, get(v, 'h'))] };
+        });
+        const sum = op.reduceSum(ys as Value, op.constant({ valueInts: [0] }), { keepdims: 0 });
+        return { carried: [op.add(op.mul(inner as Value, outer as Value), sum)] };
+      });
+      return h as Value;
+    },
+    torch: `k = h
+for t in range(3):
+  s, i, e = torch.sin(k), k, 0
+  for r in range(t + 1):
+    i = torch.tanh((i * s) @ w)
+    e = e + i * h
+  k = i * k + e
+return k`,
+  },
+  {
+    name: 'rows read in turn, until a condition says so, and weights',
+    inputs: { x: [5, 2, 3], h: [2, 3], w: [3, 3], b: [3], u: [2, 2, 3], n: int64(3) },
+    build: (v) => {
+      const [h, ys] = op.loop(int(5), op.constant({ value: bool(true) }), [get(v, 'h')], (turn, _g, h) => {
+        const row = op.gather(get(v, 'x'), turn);
+        const other = op.gather(get(v, 'u'), op.mod(turn, int(2)), { axis: 1 });
+        const next = op.tanh(op.add(op.add(op.matMul(h as Value, get(v, 'w')), get(v, 'b')), op.mul(row, other)));
+        return { condition: op.less(op.add(turn, int(1)), get(v, 'n')), carried: [next], scanned: [op.mul(next, row)] };
+      });
+      return [h as Value, ys as Value];
+    },
+    torch: `ys = []
+for t in range(3):
+  h = torch.tanh(h @ w + b + x[t] * u[:, t % 2])
+  ys.append(h * x[t])
+return h, torch.stack(ys)`,
+  },
+  {
+    name: 'no turn, over weights and rows',
+    inputs: { h: [2, 3], w: [3, 3], b: [3], x: [4, 3], n: int64(0) },
+    build: (v) => {
+      const [h] = op.loop(get(v, 'n'), undefined, [get(v, 'h')], (turn, _g, h) => ({
+        carried: [op.add(op.gemm(h as Value, get(v, 'w'), get(v, 'b')), op.gather(get(v, 'x'), turn))],
+      }));
+      return op.mul(h as Value, h as Value);
+    },
+    torch: 'return h * h + 0 * (w.sum() + b.sum() + x.sum())',
+  },
+  {
+    name: 'no state at all, values stacked',
+    inputs: { x: [3, 2] },
+    build: (v) =>
+      op.loop(int(3), op.constant({ value: bool(true) }), [], (turn) => {
+        const row = op.gather(get(v, 'x'), turn);
+        return { carried: [], scanned: [op.mul(row, row)] };
+      }),
+    torch: 'x * x',
+  },
+  {
+    name: 'states exchanged, a state that becomes what is captured, a state passed on',
+    inputs: { a: [2], b: [2], c: [2], d: [2], n: int64(3) },
+    build: (v) => {
+      const [p, q, r, s] = op.loop(
+        get(v, 'n'),
+        undefined,
+        [get(v, 'a'), get(v, 'b'), get(v, 'a'), get(v, 'd')],
+        (_t, _g, p, q, r, s) => ({
+          carried: [op.mul(q as Value, r as Value), op.sin(p as Value), get(v, 'c'), s as Value],
+        }),
+      ) as [Value, Value, Value, Value];
+      return [p, op.mul(q, s), r];
+    },
+    torch: `p, q, r = a, b, a
+for t in range(3): p, q, r = q * r, torch.sin(p), c * 1.0
+return p, q * d, r`,
+  },
+  {
+    name: 'a state that each turn replaces',
+    inputs: { h: [2], x: [3, 2] },
+    build: (v) => {
+      const [h] = op.loop(int(3), undefined, [get(v, 'h')], (turn) => ({
+        carried: [op.sin(op.gather(get(v, 'x'), turn))],
+      }));
+      return op.mul(h as Value, h as Value);
+    },
+    torch: 'z = torch.sin(x[2])\nreturn z * z + 0 * h',
+  },
+  {
+    name: 'a Scan in a branch, in a Loop',
+    inputs: { h: [2], x: [3, 2], n: int64(2) },
+    build: (v) => {
+      const [h] = op.loop(get(v, 'n'), undefined, [get(v, 'h')], (turn, _c, h) => {
+        const [next] = op.if(op.equal(turn, int(1)), {
+          thenBranch: () => [
+            op.scan([h as Value], [get(v, 'x')], ([s], [x]) => ({
+              carried: [op.tanh(op.mul(s as Value, x as Value))],
+            }))[0] as Value,
+          ],
+          elseBranch: () => [op.mul(h as Value, op.sin(h as Value))],
+        });
+        return { carried: [next as Value] };
+      });
+      return h as Value;
+    },
+    torch: `h = h * torch.sin(h)
+for t in range(3): h = torch.tanh(h * x[t])
+return h`,
+  },
 ]);
 
 judged('co-states of If', [
@@ -195,6 +367,34 @@ judged('co-states of If', [
         elseBranch: () => [get(v, 'x')],
       }),
     torch: 'return (x if d else torch.exp(x)) * x if c else x * 1.0',
+  },
+  ...[true, false].map((taken) => ({
+    name: `branches of different shapes, ${taken}`,
+    inputs: { x: [2, 3], b: [3], c: bool(taken) },
+    build: (v: Readonly<Record<string, Value>>) => {
+      const [y, z] = op.if(get(v, 'c'), {
+        thenBranch: () => [op.mul(get(v, 'x'), get(v, 'b')), get(v, 'b')],
+        elseBranch: () => [op.exp(get(v, 'b')), op.reduceSum(get(v, 'x'), undefined, { keepdims: 0 })],
+      }) as [Value, Value];
+      return [
+        op.reshape(op.mul(y, get(v, 'b')), op.constant({ valueInts: [-1] })),
+        op.reduceSum(op.sin(z), undefined, { keepdims: 0 }),
+      ];
+    },
+    torch: 'return ((x * b * b).reshape(-1), torch.sin(b).sum()) if c else (torch.exp(b) * b, torch.sin(x.sum()))',
+  })),
+  {
+    name: 'a branch that gives nothing of what is asked for',
+    inputs: { x: [2], k: fromNumbers('float64', [2], [1, 2]), c: bool(false) },
+    fixed: ['k'],
+    build: (v) => {
+      const [y] = op.if(get(v, 'c'), {
+        thenBranch: () => [op.exp(get(v, 'x'))],
+        elseBranch: () => [op.neg(get(v, 'k'))],
+      });
+      return op.mul(y as Value, get(v, 'x'));
+    },
+    torch: 'return -k * x',
   },
 ]);
 

@@ -74,4 +74,53 @@ judged('co-states of lists', [
     },
     torch: 'return x * x, x[3:] * x[3:]',
   },
+  {
+    name: 'a list mapped, with another list, a tensor for all and what is captured',
+    inputs: { x: [4, 3], y: [4, 3], w: [3], b: [1, 3] },
+    build: (v) => {
+      const [xs, ys] = [op.splitToSequence(get(v, 'x')), op.splitToSequence(get(v, 'y'))];
+      const [sums, more] = op.sequenceMap(xs, [ys, get(v, 'w')], (x, y, w) => [
+        op.mul(op.tanh(op.mul(x, w as Value)), op.add(y as Value, get(v, 'b'))),
+        op.mul(x, get(v, 'b')),
+      ]) as [Value, Value];
+      return [squared(op.concatFromSequence(sums, { axis: 0 })), squared(op.sequenceAt(more, int(-1)))];
+    },
+    torch: 'z, u = torch.tanh(x * w) * (y + b), (x * b)[3:]\nreturn z * z, u * u',
+  },
+  {
+    name: 'a list that a branch and a Loop read',
+    inputs: { x: [3, 2], h: [2], c: fromNumbers('bool', [], [1]), ...place(1) },
+    build: (v) => {
+      const list = op.splitToSequence(op.mul(get(v, 'x'), get(v, 'x')), undefined, { keepdims: 0 });
+      const [h] = op.loop(int(3), undefined, [get(v, 'h')], (turn, _g, h) => ({
+        carried: [op.mul(op.sin(h as Value), op.sequenceAt(list, turn))],
+      }));
+      const [y] = op.if(get(v, 'c'), {
+        thenBranch: () => [op.sequenceAt(list, get(v, 'i'))],
+        elseBranch: () => [get(v, 'h')],
+      });
+      return op.mul(h as Value, y as Value);
+    },
+    torch: `xs = x * x
+for t in range(3): h = torch.sin(h) * xs[t]
+return h * xs[1]`,
+  },
+  {
+    name: 'optionals',
+    inputs: { x: [3] },
+    build: (v) => op.optionalGetElement(op.optional(squared(get(v, 'x')))),
+    torch: 'x * x',
+  },
+  {
+    name: 'a list of one tensor, emptied from behind and filled in front',
+    inputs: { a: [2], b: [2] },
+    build: (v) => {
+      const both = op.sequenceInsert(op.sequenceConstruct([squared(get(v, 'a'))]), get(v, 'b'), int(-1));
+      const one = op.sequenceErase(both);
+      return squared(
+        op.concatFromSequence(op.sequenceInsert(one, op.sequenceAt(both, int(-1))), { axis: -1, newAxis: 1 }),
+      );
+    },
+    torch: 'z = torch.stack([b, a * a], -1)\nreturn z * z',
+  },
 ]);

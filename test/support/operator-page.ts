@@ -12,8 +12,9 @@ const tests = join(import.meta.dirname, '../costate');
 /** What the page says of nodes with subgraphs, whose rules are no formulas. */
 const control: Readonly<Record<string, string>> = {
   If: 'the same condition again: each branch computes its values once more and pulls back through them to what it captures',
-  Loop: 'the turns backward: the forward loop also gives the state before each turn, and the body is computed again from it',
-  Scan: 'a Scan backward over the same slices and the state before each turn; what the body captures is summed over the turns',
+  Loop: 'a Loop from the last turn that was taken to the first: the forward Loop also gives, stacked, the states before each turn and what the way back reads of what it computed; what grows from turn to turn is refused',
+  Scan: 'a Scan backward over the same slices and what the forward Scan records; weights that the body captures get one product over all turns',
+  SequenceMap: 'the body once more for every element; what all elements share gets the sum',
 };
 
 const head = `# Operators and their co-states

@@ -2,8 +2,8 @@ import { HopfcoleError } from '../../files/error.ts';
 import type { Graph } from '../../graph/graph.ts';
 import * as op from '../../graph/op.ts';
 import type { Node, Value } from '../../graph/value.ts';
-import { zerosLike } from '../pieces.ts';
-import { instantiate, seedsOf } from './body.ts';
+import { barType, instantiate, seedsOf, typedAs } from './body.ts';
+import { zeroBar } from './sequence-sum.ts';
 import type { SubgraphRule } from './table.ts';
 
 /**
@@ -16,9 +16,13 @@ export const ifRule: SubgraphRule = (node, bars, _wants, captured, pullback) => 
   const branch = (name: string) => (): readonly Value[] => {
     const { nodes, outputs } = instantiate(branchOf(node, name), []);
     const inner = pullback({ nodes, seeds: seedsOf(outputs, bars), wrt: captured });
-    return captured.map((value, index) => inner[index] ?? zerosLike(value));
+    return captured.map((value, index) => inner[index] ?? zeroBar(value));
   };
-  const sums = op.if(condition, { thenBranch: branch('then_branch'), elseBranch: branch('else_branch') });
+  const made = op.if(condition, { thenBranch: branch('then_branch'), elseBranch: branch('else_branch') });
+  const sums = typedAs(
+    made,
+    captured.map((value) => barType(value)),
+  );
   return {
     inputs: [],
     captures: captured.flatMap((value, index) => {

@@ -7,6 +7,7 @@ import { tensorType } from '../../graph/type.ts';
 import type { Node, Value } from '../../graph/value.ts';
 import { capturesOf } from '../../graph/walk.ts';
 import { int, ints } from '../pieces.ts';
+import { typedAs } from './body.ts';
 import { expectSteadyShapes } from './shapes.ts';
 import { stacksOf } from './states.ts';
 import type { SubgraphRule } from './table.ts';
@@ -38,13 +39,14 @@ export const loopRule: SubgraphRule = (node, bars, wants, captured, pullback) =>
       },
       stackOf: () => undefined,
       mayBeEmpty: known === undefined || known < 1,
-      run: (body, states, results) => {
+      run: (body, states, results, types) => {
         expectSteadyShapes(node, statesUsed(node, capturesOf(body)));
         const outputs = apply(
           op.loop,
           'Loop',
           21,
-          [turns, undefined, ...states],
+          // It must have two inputs.
+          [turns, states.length === 0 ? constant(fromNumbers('bool', [], [1])) : undefined, ...states],
           {
             body: {
               ...body,
@@ -54,7 +56,7 @@ export const loopRule: SubgraphRule = (node, bars, wants, captured, pullback) =>
           },
           states.length + results.length,
         );
-        return outputs.map((value, index) => moved(value, results[index - states.length]?.axis ?? 0));
+        return typedAs(outputs, types).map((value, index) => moved(value, results[index - states.length]?.axis ?? 0));
       },
     },
   );

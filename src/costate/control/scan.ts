@@ -4,6 +4,7 @@ import * as op from '../../graph/op.ts';
 import { dropAxis } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
 import { capturesOf } from '../../graph/walk.ts';
+import { typedAs } from './body.ts';
 import type { SubgraphRule } from './table.ts';
 import { firstState, type Layout, layoutOfRead, stateCount } from './turning.ts';
 import { undone } from './undone.ts';
@@ -20,7 +21,7 @@ export const scanRule: SubgraphRule = (node, bars, wants, captured, pullback) =>
       stackOf: (slice) => slices.forward(slice),
       // ONNX Runtime runs no Scan over nothing.
       mayBeEmpty: false,
-      run: (body, states, results) => {
+      run: (body, states, results, types) => {
         const read = slices.readBy(capturesOf(body), () =>
           slices.of(node.inputs[firstState(node) + count] as Value, layoutOfRead(node, count)),
         );
@@ -29,7 +30,7 @@ export const scanRule: SubgraphRule = (node, bars, wants, captured, pullback) =>
         const scanInputAxes = read.map(({ layout }) => layout.axis);
         const scanOutputAxes = results.map(({ axis }) => axis);
         const scanOutputDirections = results.map(({ direction }) => direction ?? 1);
-        return apply(
+        const outputs = apply(
           op.scan,
           'Scan',
           21,
@@ -44,6 +45,7 @@ export const scanRule: SubgraphRule = (node, bars, wants, captured, pullback) =>
           },
           states.length + results.length,
         );
+        return typedAs(outputs, types);
       },
     },
   );

@@ -3,6 +3,7 @@ import type { Pull } from '../pullback.ts';
 import { ifRule } from './if.ts';
 import { loopRule } from './loop.ts';
 import { scanRule } from './scan.ts';
+import { sequenceMapRule } from './sequence-map.ts';
 
 export type Pullback = (pull: Pull) => readonly (Value | undefined)[];
 
@@ -23,7 +24,7 @@ export type SubgraphRule = (
 ) => SubgraphBars;
 
 export const subgraphRules: Readonly<Record<string, SubgraphRule | undefined>> = Object.freeze(
-  Object.assign(Object.create(null), { If: ifRule, Loop: loopRule, Scan: scanRule }),
+  Object.assign(Object.create(null), { If: ifRule, Loop: loopRule, Scan: scanRule, SequenceMap: sequenceMapRule }),
 );
 
 export function subgraphRuleOf(node: Node): SubgraphRule | undefined {

@@ -3,13 +3,13 @@ import { inputValue } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
 import { rewriteGraph } from '../../graph/passes/rewrite.ts';
 import { bareGraph, reached, subgraph } from '../../graph/subgraph.ts';
-import { tensorType } from '../../graph/type.ts';
+import { tensorType, type ValueType } from '../../graph/type.ts';
 import type { Node, Value } from '../../graph/value.ts';
 import { capturesOf, usedBy } from '../../graph/walk.ts';
 import { summedTo } from '../broadcast.ts';
 import { RuleCall } from '../call.ts';
 import { balancedSum, cast, full, isHalf, shapeOf, zerosLike } from '../pieces.ts';
-import { type Instance, instantiate, seedsOf } from './body.ts';
+import { barType, type Instance, instantiate, seedsOf } from './body.ts';
 import { isCheap } from './cheap.ts';
 import { type Later, laterUses } from './later.ts';
 import { stacksOf } from './states.ts';
@@ -34,8 +34,13 @@ export interface Way {
   /** The stack in the order in which `run` stacks what is not asked in another; undefined where it has none. */
   readonly stackOf: (slice: Value) => Value | undefined;
   readonly mayBeEmpty: boolean;
-  /** Runs the body, whose inputs are the carried states; its outputs behind those are stacked. */
-  readonly run: (body: Graph, states: readonly Value[], results: readonly Result[]) => readonly Value[];
+  /** Runs the body, whose inputs are the carried states, of `types` in the end; its outputs behind those are stacked. */
+  readonly run: (
+    body: Graph,
+    states: readonly Value[],
+    results: readonly Result[],
+    types: readonly ValueType[],
+  ) => readonly Value[];
 }
 
 /** What a turn of the way back gives beside the states; without a layout in the order of `Way.stackOf`, along the axis. */
@@ -73,7 +78,11 @@ export function undone(call: Turning, way: Way): SubgraphBars {
     ...carried.map((k) => bars[k] ?? zerosLike(node.outputs[k] as Value)),
     ...turn.sums.map(({ value }) => full(shapeOf(value), 0, sumType(value))),
   ];
-  const outputs = way.run(body, first, turn.results);
+  const types = [
+    ...carried.map((k) => barType(node.inputs[firstState(node) + k] as Value)),
+    ...turn.sums.map(({ input }) => input.type),
+  ];
+  const outputs = way.run(body, first, turn.results, types);
   const stack = (index: number): Value => outputs[first.length + index] as Value;
   const inputs: (Value | undefined)[] = node.inputs.map(() => undefined);
   carried.forEach((k, place) => {

@@ -1,6 +1,8 @@
 import * as op from '../../graph/op.ts';
+import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Rule, rule } from '../call.ts';
+import { zeroBar } from '../control/sequence-sum.ts';
 import { int, zerosLike } from '../pieces.ts';
 
 /** Sequences and optionals: the co-state of a sequence is a sequence of the same length. */
@@ -11,12 +13,13 @@ export const sequenceRules: Readonly<Record<string, Rule>> = {
   SequenceAt: rule('g among zeros', (call) => [
     call.to(0, () => {
       const place = call.x(1);
-      const zeros = zerosOf(call.x(0));
+      const zeros = zeroBar(call.x(0));
       return op.sequenceInsert(op.sequenceErase(zeros, place), call.g(), fromFront(place, zeros));
     }),
   ]),
   SequenceInsert: rule('g without the element; the element of g', (call) => {
-    const place = call.maybe(2);
+    // A place from behind is one before the element was there.
+    const place = call.maybe(2) === undefined ? undefined : fromFront(call.x(2), call.x(0));
     return [
       call.to(0, () => op.sequenceErase(call.g(), place)),
       call.to(1, () => op.sequenceAt(call.g(), place ?? int(-1))),
@@ -51,14 +54,10 @@ export const sequenceRules: Readonly<Record<string, Rule>> = {
   OptionalGetElement: rule('g', (call) => [call.to(0, () => call.g())]),
 };
 
-/** A sequence of zeros like another; Infinity and NaN in it stay out. */
-function zerosOf(sequence: Value): Value {
-  const [zeros] = op.sequenceMap(sequence, [], (element) => [zerosLike(element)]);
-  return zeros as Value;
-}
-
 /** A place counted from the front, as it was before an element was taken out. */
 function fromFront(place: Value, sequence: Value): Value {
+  const [known] = constantIntegers(place) ?? [];
+  if (known !== undefined && known >= 0) return place;
   const wide = op.cast(place, { to: 'int64' });
   return op.where(op.less(wide, int(0)), op.add(wide, op.sequenceLength(sequence)), wide);
 }
