@@ -67,7 +67,7 @@ function writing(writerOf: (call: RuleCall) => Writer): Rule {
       }
     },
     {
-      note: 'ties of max and min share evenly; where an element is written twice without a reduction nothing is defined',
+      note: 'ties of max and min share evenly; of mul exact where factors are zero, to first order; where an element is written twice without a reduction nothing is defined',
     },
   );
 }
