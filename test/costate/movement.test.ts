@@ -168,6 +168,15 @@ judged('co-states of layouts', [
     fixed: ['b'],
   },
   {
+    name: 'Concat of more parts than a GPU binds',
+    inputs: { x: [2, 3] },
+    build: (v) => {
+      const x = v.x as Value;
+      return squared(op.concat([x, op.sin(x), x, op.cos(x), x, op.exp(x), x, op.tanh(x), x], { axis: 1 }));
+    },
+    torch: 'z = torch.cat([x, x.sin(), x, x.cos(), x, x.exp(), x, x.tanh(), x], 1)\nreturn z * z',
+  },
+  {
     name: 'Split unevenly, one part unused',
     inputs: { x: [2, 7] },
     build: (v) => {

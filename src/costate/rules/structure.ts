@@ -44,6 +44,8 @@ export const structureRules: Readonly<Record<string, Rule>> = {
     if (one !== undefined && another === undefined)
       return parts.map((_, index) => call.to(index, () => partOf(call.g(), parts, one, axis)));
     const known: readonly Dim[] = parts.map(({ shape }) => shape?.[axis]);
+    if (parts.length > mostParts && knownSizes(known))
+      return parts.map((_, index) => call.to(index, () => partOf(call.g(), parts, index, axis)));
     const sizes = knownSizes(known)
       ? ints(...known)
       : op.concat(
@@ -54,6 +56,9 @@ export const structureRules: Readonly<Record<string, Rule>> = {
   }),
   Split: rule('the co-states of the parts put together', (call) => [call.to(0, () => joined(call))]),
 };
+
+/** A Split into more parts than a GPU has bindings for (8 storage buffers at the least) fails on WebGPU. */
+const mostParts = 7;
 
 /** One part of g alone, by a Slice. */
 function partOf(g: Value, parts: readonly Value[], index: number, axis: number): Value {
