@@ -1,10 +1,11 @@
 import * as op from '../../../graph/op.ts';
 import type { Value } from '../../../graph/value.ts';
 import { type Rule, type RuleCall, rule, unary } from '../../call.ts';
-import { cast, shapeOf, zerosLike } from '../../pieces.ts';
-import { behind, extent, shaped, spatial } from '../convolution/windows.ts';
+import { shapeOf, zerosLike } from '../../pieces.ts';
+import { behind, extent, type Framed, shaped, spatial } from '../convolution/windows.ts';
 import { putBack } from '../places.ts';
-import { poolOf } from './spread.ts';
+import { toFirst, toFirstBeside } from './first.ts';
+import { isBeside, poolOf } from './spread.ts';
 
 export const maxPoolRule: Rule = rule(
   'g to the element that each window chose',
@@ -14,16 +15,28 @@ export const maxPoolRule: Rule = rule(
   },
 );
 
-/**
- * Windows that share no element are undone by MaxUnpool (2x2 on 64 channels, 28x28, batch 32, 2 threads: 0.31 ms; ScatterElements 1.75;
- * PyTorch 0.27), where ONNX Runtime has it and its output needs no shape, of which runtimes think differently.
- */
 function chosen(call: RuleCall): Value {
   const [g, x, y] = [call.g(), call.x(0), call.y()];
-  const { windows, rim } = poolOf(call);
+  if ([...(x.shape ?? []), ...(y.shape ?? [])].includes(0)) return zerosLike(x);
+  const pool = poolOf(call);
+  // Every pool that is built here has them; a file's pool that does not give them has none, or none with a name.
+  const indices = call.node.outputs[1];
+  if (indices?.name !== undefined) return byIndices(call, pool, indices);
+  const exact = isBeside(pool) && pool.windows.ends.every((end) => end === 0);
+  const covered = behind(x, y, pool.windows).every((count) => count === 0);
+  if (exact && covered && spatial(x).every((size) => size !== undefined))
+    return toFirstBeside(g, x, y, pool.windows.kernel.map(Number));
+  return toFirst(g, x, y, pool, call.int('ceil_mode', 0) !== 0);
+}
+
+/**
+ * Where the network asks for the indices itself. Windows that share no element are undone by MaxUnpool (2x2 on 64 channels, 28x28, batch 32,
+ * 2 threads: 0.31 ms; ScatterElements 1.75), where ONNX Runtime has it and its output needs no shape, of which runtimes think differently.
+ */
+function byIndices(call: RuleCall, { windows, rim }: Framed, indices: Value): Value {
+  const [g, x, y] = [call.g(), call.x(0), call.y()];
   const { strides, dilations, begins, ends } = windows;
   const kernel = windows.kernel.map(Number);
-  const indices = again(call);
   const apart = kernel.every((count, axis) => extent(count, dilations[axis] ?? 1) <= (strides[axis] ?? 1));
   const turned = call.int('storage_order', 0) !== 0 && kernel.length > 1;
   const exact = rim === undefined && behind(x, y, windows).every((count) => count === 0);
@@ -39,25 +52,6 @@ function chosen(call: RuleCall): Value {
   const axes = kernel.map((_, axis) => axis + 2).reverse();
   const around = [0, 1, ...axes];
   return op.transpose(putBack(g, op.transpose(x, { perm: around }), indices, !apart), { perm: around });
-}
-
-/**
- * The indices, by a pool of their own in float64: ONNX Runtime's WebGPU provider takes every pool of float32 and then fails at its indices,
- * and leaves this one to the CPU, where it costs about as much as the other.
- */
-function again(call: RuleCall): Value {
-  const pads = call.ints('pads');
-  const [strides, dilations] = [call.ints('strides'), call.ints('dilations')];
-  const [, indices] = op.maxPool(cast(call.x(0), 'float64'), {
-    kernelShape: call.ints('kernel_shape') ?? [],
-    ...(pads === undefined ? {} : { pads }),
-    ...(strides === undefined ? {} : { strides }),
-    ...(dilations === undefined ? {} : { dilations }),
-    autoPad: call.text('auto_pad', 'NOTSET'),
-    ceilMode: call.int('ceil_mode', 0),
-    storageOrder: call.int('storage_order', 0),
-  });
-  return indices;
 }
 
 export const globalMaxPoolRule: Rule = rule(

@@ -29,17 +29,12 @@ export function spread(call: RuleCall, pool: Framed, h: Value, factor: number): 
   const { kernel, strides, dilations, begins, ends } = windows;
   const left = rim === undefined ? behind(x, call.y(), windows) : undefined;
   const dense = dilations.every((dilation) => dilation === 1);
-  const beside = dense && kernel.every((count, axis) => count === strides[axis]) && begins.every((pad) => pad === 0);
-  if (beside && left?.every((count) => count !== undefined)) {
-    const repeated = op.resize(times(h, factor), undefined, scalesOf(kernel.map(Number)), undefined, {
-      mode: 'nearest',
-      coordinateTransformationMode: 'asymmetric',
-      nearestMode: 'floor',
-    });
+  if (isBeside(pool) && left?.every((count) => count !== undefined)) {
+    const made = repeated(times(h, factor), kernel.map(Number));
     // Elements that only padding would have completed, or none, lie behind the last window.
     const rest = left.map((count, axis) => (count ?? 0) - (ends[axis] ?? 0));
-    if (rest.every((count) => count === 0)) return repeated;
-    return op.pad(repeated, ints(0, 0, ...rest.map(() => 0), 0, 0, ...rest));
+    if (rest.every((count) => count === 0)) return made;
+    return op.pad(made, ints(0, 0, ...rest.map(() => 0), 0, 0, ...rest));
   }
   const rims = kernel.map((count, axis) => extent(count ?? 1, dilations[axis] ?? 1) - 1);
   const inner = rims.every((reach, axis) => reach >= (begins[axis] ?? 0) && reach >= (ends[axis] ?? 0));
@@ -47,7 +42,9 @@ export function spread(call: RuleCall, pool: Framed, h: Value, factor: number): 
     const pads = [begins, ends].flatMap((list) => rims.map((reach, axis) => reach - (list[axis] ?? 0)));
     const averaged = op.averagePool(h, {
       kernelShape: kernel.map(Number),
-      ...(pads.every((pad) => pad === 0) ? {} : { pads, countIncludePad: 1 }),
+      strides,
+      pads,
+      countIncludePad: 1,
     });
     return times(averaged, factor * elementsOf(pool));
   }
@@ -56,16 +53,31 @@ export function spread(call: RuleCall, pool: Framed, h: Value, factor: number): 
     tensorLike(h, [count, 1, ...kernel.map(Number)], new Array<number>(count * elementsOf(pool)).fill(factor));
   if (typeof channels === 'number') return toImage(h, ones(channels), x, call.y(), { windows, group: channels, rim });
   // Of unknown channels each is an image of one channel.
-  const single = (value: Value): Value => {
-    const sizes = spatial(value);
-    return shaped(value, [-1, 1, ...(sizes.every((size) => size !== undefined) ? sizes : [spatialOf(value)])]);
-  };
-  const made = toImage(single(h), ones(1), x, call.y(), { windows, group: 1, rim });
+  const made = toImage(singly(h), ones(1), x, call.y(), { windows, group: 1, rim });
   return op.reshape(made, op.shape(x));
 }
 
-function scalesOf(scales: readonly number[]): Value {
-  return constant(fromNumbers('float32', [scales.length + 2], [1, 1, ...scales]));
+/** Every channel as an image of its own [n c, 1, ...]. */
+export function singly(value: Value): Value {
+  const sizes = spatial(value);
+  return shaped(value, [-1, 1, ...(sizes.every((size) => size !== undefined) ? sizes : [spatialOf(value)])]);
+}
+
+/** Whether windows lie side by side from the first element on, whatever is behind the last one. */
+export function isBeside({ windows, rim }: Framed): boolean {
+  const { kernel, strides, dilations, begins } = windows;
+  const dense = dilations.every((dilation) => dilation === 1) && begins.every((pad) => pad === 0);
+  return rim === undefined && dense && kernel.every((count, axis) => count === strides[axis]);
+}
+
+/** Every number repeated for each element of its window. */
+export function repeated(h: Value, kernel: readonly number[]): Value {
+  const scales = constant(fromNumbers('float32', [kernel.length + 2], [1, 1, ...kernel]));
+  return op.resize(h, undefined, scales, undefined, {
+    mode: 'nearest',
+    coordinateTransformationMode: 'asymmetric',
+    nearestMode: 'floor',
+  });
 }
 
 function times(x: Value, factor: number): Value {
