@@ -54,6 +54,7 @@ judged('co-states of a convolutional network', [
   { ...common, name: 'any batch', static: rest, dims: { x: ['n', 3, 8, 6] } },
   { ...common, name: 'any batch and image', static: rest, dims: { x: ['n', 3, 'h', 'w'] } },
   { ...common, name: 'any sizes' },
+  { ...common, name: 'opset 23', opset: 23, static: rest, dims: { x: ['n', 3, 8, 6] } },
 ]);
 
 describe('co-states of convolutions', () => {

@@ -14,7 +14,7 @@ export function poolOf(call: RuleCall): Framed {
 }
 
 /** How many elements a window has. */
-export function elementsOf({ windows }: Framed): number {
+function elementsOf({ windows }: Framed): number {
   return windows.kernel.reduce<number>((all, count) => all * (count ?? 1), 1);
 }
 
