@@ -5,6 +5,7 @@ import { foldConstants } from '../graph/passes/fold/fold.ts';
 import { inlineFunctions } from '../graph/passes/inline.ts';
 import { opsetOf, raiseOpset } from '../graph/passes/opset/raise.ts';
 import { withStackedLists } from './control/appended.ts';
+import { withSingleSlices } from './control/resolved.ts';
 import { settledRecurrences } from './recurrences.ts';
 import { withStatistics } from './statistics.ts';
 
@@ -19,7 +20,7 @@ export function prepared(given: Model): Model {
     raised.functions.length === 0
       ? raised
       : inlineFunctions(raised, { which: (_, call) => costateRuleOf(call) === undefined });
-  return settledRecurrences(withStatistics(withStackedLists(withBranchesTaken(flat))));
+  return settledRecurrences(withStatistics(withStackedLists(withSingleSlices(withBranchesTaken(flat)))));
 }
 
 /** Without the branches that are never taken: what is in them need not even fit, and their co-states would be built for nothing. */

@@ -39,6 +39,7 @@ export const loopRule: SubgraphRule = (node, bars, wants, captured, pullback) =>
       },
       stackOf: () => undefined,
       mayBeEmpty: known === undefined || known < 1,
+      outside: [last],
       run: (body, states, results, types) => {
         expectSteadyShapes(node, statesUsed(node, capturesOf(body)));
         const outputs = apply(

@@ -3,6 +3,7 @@ import * as op from '../../graph/op.ts';
 import { constantIntegers } from '../../graph/passes/constants.ts';
 import { remake, rewriteGraph } from '../../graph/passes/rewrite.ts';
 import type { Node, Value } from '../../graph/value.ts';
+import { everyNode } from '../../graph/walk.ts';
 import { int, ints, sizeOf } from '../pieces.ts';
 
 /** A model in which what reads a list whose elements are known by place, or are the slices of a tensor, reads those. */
@@ -26,6 +27,33 @@ function typed(graph: Graph): Graph {
   });
 }
 
+/**
+ * A model whose lists of single slices are said to be without their axis, as ONNX Runtime makes them and PyTorch's exporter of unbind means
+ * them: with a size of 1 the standard keeps the axis. The shapes in such a file are wrong from there on, and are found again.
+ */
+export function withSingleSlices(model: Model): Model {
+  if (![...everyNode(model.graph)].some(isUnbound)) return model;
+  const graph = rewriteGraph(model.graph, (node) => {
+    const inputs = isUnbound(node) ? node.inputs.slice(0, 1) : node.inputs;
+    const { outputs } = remake(node, { inputs, origin: undefined, infer: true });
+    const inferred = outputs.map((value, index) => (isKnown(value) ? value : (node.outputs[index] ?? value)));
+    return remake(node, { inputs, origin: undefined, inferred }).outputs;
+  });
+  return { ...model, graph };
+}
+
+function isUnbound(node: Node): boolean {
+  const size = node.inputs[1];
+  const keeps = node.opType !== 'SplitToSequence' || node.domain !== '' || numberOf(node, 'keepdims', 1) !== 0;
+  return !keeps && size?.shape?.length === 0 && constantIntegers(size)?.[0] === 1;
+}
+
+function isKnown({ type, shape }: Value): boolean {
+  return type?.kind === 'sequence'
+    ? type.element?.kind === 'tensor' && type.element.shape !== undefined
+    : shape !== undefined;
+}
+
 function read(node: Node, list: Value): Value | undefined {
   const source = list.source.kind === 'output' ? list.source.node : undefined;
   if (source?.domain !== '') return undefined;
@@ -41,6 +69,10 @@ function read(node: Node, list: Value): Value | undefined {
   const x = source.inputs[0] as Value;
   const rank = x.shape?.length;
   const axis = numberOf(source, 'axis', 0);
+  if (node.opType === 'SequenceLength') {
+    const at = axis < 0 && rank !== undefined ? axis + rank : axis;
+    return at < 0 ? undefined : op.squeeze(sizeOf(x, at), ints(0));
+  }
   if (node.opType === 'SequenceAt') return op.gather(x, node.inputs[1] as Value, { axis });
   if (node.opType !== 'ConcatFromSequence' || rank === undefined || axis !== 0) return undefined;
   return moved(node, x, rank);

@@ -21,6 +21,7 @@ export const scanRule: SubgraphRule = (node, bars, wants, captured, pullback) =>
       stackOf: (slice) => slices.forward(slice),
       // ONNX Runtime runs no Scan over nothing.
       mayBeEmpty: false,
+      outside: [],
       run: (body, states, results, types) => {
         const read = slices.readBy(capturesOf(body), () =>
           slices.of(node.inputs[firstState(node) + count] as Value, layoutOfRead(node, count)),

@@ -1,7 +1,8 @@
 import type { Graph, Output } from '../../graph/graph.ts';
+import { randomOperators } from '../../graph/passes/random.ts';
 import { remake, rewriteGraph } from '../../graph/passes/rewrite.ts';
 import type { Node, Value } from '../../graph/value.ts';
-import { capturesOf } from '../../graph/walk.ts';
+import { capturesOf, usedBy } from '../../graph/walk.ts';
 import { isCheap } from './cheap.ts';
 import { withKnownInputs } from './shapes.ts';
 import { bodyOf, firstResult, firstState, isTurning, layoutOfResult, stateCount } from './turning.ts';
@@ -56,7 +57,7 @@ function recording(given: Node): readonly Value[] | undefined {
   const there = stacksOf(node);
   const symbols = symbolsAround(node, body);
   const states = body.inputs.slice(firstState(node), firstState(node) + stateCount(node)).filter(isTensor);
-  const inner = body.nodes.flatMap((one) =>
+  const inner = variant(body).flatMap((one) =>
     isCheap(one) ? [] : one.outputs.filter((value) => isSteady(value, symbols)),
   );
   // Something must tell how many turns there were.
@@ -83,6 +84,16 @@ function recording(given: Node): readonly Value[] | undefined {
   const inferred = remake(node, { ...changes, outputNames: [], infer: true }).outputs;
   const made = remake(node, { ...changes, inferred: inferred.map((value, index) => node.outputs[index] ?? value) });
   return made.outputs.slice(0, before);
+}
+
+/** The nodes of a body that do not give the same in every turn. */
+function variant({ nodes, inputs }: Graph): readonly Node[] {
+  const values = new Set<Value | undefined>(inputs);
+  return nodes.filter((node) => {
+    const varies = randomOperators.has(node.opType) || usedBy(node).some((value) => values.has(value));
+    if (varies) for (const value of node.outputs) values.add(value);
+    return varies && node.outputs.length > 0;
+  });
 }
 
 function isTensor({ type }: Value): boolean {

@@ -1,7 +1,7 @@
 import type { Graph } from '../../graph/graph.ts';
 import { inputValue } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
-import { rewriteGraph } from '../../graph/passes/rewrite.ts';
+import { type Replacement, rewriteGraph } from '../../graph/passes/rewrite.ts';
 import { bareGraph, reached, subgraph } from '../../graph/subgraph.ts';
 import { tensorType, type ValueType } from '../../graph/type.ts';
 import type { Node, Value } from '../../graph/value.ts';
@@ -34,6 +34,8 @@ export interface Way {
   /** The stack in the order in which `run` stacks what is not asked in another; undefined where it has none. */
   readonly stackOf: (slice: Value) => Value | undefined;
   readonly mayBeEmpty: boolean;
+  /** What slices are made with that stands outside of the body. */
+  readonly outside: readonly Value[];
   /** Runs the body, whose inputs are the carried states, of `types` in the end; its outputs behind those are stacked. */
   readonly run: (
     body: Graph,
@@ -68,10 +70,9 @@ const inTurn: Layout = { axis: 0, direction: 0 };
 export function undone(call: Turning, way: Way): SubgraphBars {
   const { node, bars, captured, pullback } = call;
   const carried = carriedStates(node, bars, call.wants, captured);
-  const states = carried.map((k) => inputValue(undefined, (node.outputs[k] as Value).type));
-  const turn = new Turn(call, way, carried, states);
+  const turn = new Turn(call, way, carried);
   const made = subgraph('body', [], () => turn.build());
-  const body = { ...turn.withRecorded(made), inputs: [...states, ...turn.sums.map(({ input }) => input)] };
+  const body = { ...turn.withRecorded(made), inputs: [...turn.states, ...turn.sums.map(({ input }) => input)] };
   if (body.outputs.length === 0) return { inputs: [], captures: [] };
   turn.expectRecorded(body);
   const first = [
@@ -107,6 +108,8 @@ function sumType(value: Value): NonNullable<Value['dtype']> {
 
 /** One turn of the way back, while it is built. */
 class Turn {
+  /** The co-states of the carried states, as the turn begins with them. */
+  states: readonly Value[] = [];
   readonly sums: { readonly value: Value; readonly input: Value }[] = [];
   readonly results: Result[] = [];
   readonly reads: { readonly input: number; readonly result: number }[] = [];
@@ -114,17 +117,15 @@ class Turn {
   private readonly call: Turning;
   private readonly way: Way;
   private readonly carried: readonly number[];
-  private readonly states: readonly Value[];
   private readonly stacks: ReadonlyMap<Value, Value>;
   /** States that are not recorded, and what stands for them. */
   private readonly unrecorded = new Map<Value, Value>();
   private forward: Instance = { nodes: [], outputs: [] };
 
-  constructor(call: Turning, way: Way, carried: readonly number[], states: readonly Value[]) {
+  constructor(call: Turning, way: Way, carried: readonly number[]) {
     this.call = call;
     this.way = way;
     this.carried = carried;
-    this.states = states;
     this.stacks = stacksOf(call.node);
   }
 
@@ -140,6 +141,7 @@ class Turn {
     const leading = this.way.lead();
     this.forward = instantiate(body, [...leading, ...before, ...slices]);
     const { nodes, outputs } = this.forward;
+    this.states = this.carried.map((k) => inputValue(undefined, barType(outputs[k + firstResult(node)] as Value)));
     const seeds = seedsOf(
       outputs,
       outputs.map((_, index) => this.barOfOutput(index - firstResult(node))),
@@ -187,7 +189,9 @@ class Turn {
         );
     });
     const used = new Set([...made.nodes.flatMap((one) => usedBy(one)), ...made.outputs.map(({ value }) => value)]);
-    const changed = rewriteGraph(made, (_, original) => {
+    // The stacks stand outside of the body, whether it reads them already or not.
+    const outside = new Map([...this.stacks.values(), ...this.way.outside].map((value) => [value, value]));
+    const visit = (_: Node, original: Node): Replacement => {
       const stacks = kept.get(original);
       if (stacks === undefined || original.outputs.some((value, at) => used.has(value) && stacks[at] === undefined))
         return undefined;
@@ -195,7 +199,8 @@ class Turn {
         const stack = stacks[at];
         return stack === undefined || !used.has(value) ? undefined : this.way.slice(stack, inTurn);
       });
-    });
+    };
+    const changed = rewriteGraph(made, visit, { values: outside });
     const outputs = changed.outputs.map(({ value }) => value);
     // What the results are is known by the values they have become.
     this.results.forEach((result, at) => {
