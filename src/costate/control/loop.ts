@@ -8,60 +8,81 @@ import type { Node, Value } from '../../graph/value.ts';
 import { capturesOf } from '../../graph/walk.ts';
 import { int, ints } from '../pieces.ts';
 import { typedAs } from './body.ts';
+import { byScan } from './scan.ts';
 import { expectSteadyShapes } from './shapes.ts';
 import { stacksOf } from './states.ts';
 import type { SubgraphRule } from './table.ts';
 import { bodyOf, firstState, stateCount } from './turning.ts';
-import { undone } from './undone.ts';
+import { undone, type Way } from './undone.ts';
 
-/** A Loop from the last turn that was taken to the first, over what the forward Loop records: not a Scan, as there may be no turn at all. */
+/**
+ * The turns that were taken, from the last to the first, over what the forward Loop records: by a Scan where it is known that there are some,
+ * by a Loop otherwise.
+ */
 export const loopRule: SubgraphRule = (node, bars, wants, captured, pullback) => {
   const turns = turnsOf(node);
   const [known] = constantIntegers(turns) ?? [];
-  const last = known === undefined ? op.sub(turns, int(1)) : int(known - 1);
-  const iteration = inputValue(undefined, tensorType('int64', []));
-  const going = inputValue(undefined, tensorType('bool', []));
-  let turn: Value | undefined;
-  const slices = new Map<Value, Value>();
+  const single = bodyOf(node).inputs[0]?.shape?.length === 1;
+  const begin = (turn: Value): readonly Value[] => [
+    single ? op.unsqueeze(turn, ints(0)) : turn,
+    constant(fromNumbers('bool', [], [1])),
+  ];
+  const expectSteady = (read: readonly Value[]): void => expectSteadyShapes(node, statesUsed(node, read));
+  const call = { node, bars, wants, captured, pullback };
+  if (known === undefined || known < 1 || known > mostNumbered) return undone(call, byLoop(turns, begin, expectSteady));
+  const numbers = ints(...Array.from({ length: known }, (_, turn) => turn));
+  const length = { stack: numbers, layout: { axis: 0, direction: 0 } };
   return undone(
-    { node, bars, wants, captured, pullback },
-    {
-      lead: () => {
-        turn = op.sub(last, iteration);
-        const single = bodyOf(node).inputs[0]?.shape?.length === 1;
-        return [single ? op.unsqueeze(turn, ints(0)) : turn, constant(fromNumbers('bool', [], [1]))];
-      },
-      slice: (stack) => {
-        turn ??= op.sub(last, iteration);
-        const slice = slices.get(stack) ?? op.gather(stack, turn, { axis: 0 });
-        slices.set(stack, slice);
-        return slice;
-      },
-      stackOf: () => undefined,
-      mayBeEmpty: known === undefined || known < 1,
-      outside: [last],
-      run: (body, states, results, types) => {
-        expectSteadyShapes(node, statesUsed(node, capturesOf(body)));
-        const outputs = apply(
-          op.loop,
-          'Loop',
-          21,
-          // It must have two inputs.
-          [turns, states.length === 0 ? constant(fromNumbers('bool', [], [1])) : undefined, ...states],
-          {
-            body: {
-              ...body,
-              inputs: [iteration, going, ...body.inputs],
-              outputs: [{ name: '', value: going }, ...body.outputs],
-            },
-          },
-          states.length + results.length,
-        );
-        return typedAs(outputs, types).map((value, index) => moved(value, results[index - states.length]?.axis ?? 0));
-      },
-    },
+    call,
+    byScan(length, (slice) => begin(slice(numbers, length.layout)), expectSteady),
   );
 };
+
+/** The turns are numbered in a constant: up to so many. */
+const mostNumbered = 1 << 16;
+
+function byLoop(
+  turns: Value,
+  begin: (turn: Value) => readonly Value[],
+  expectSteady: (read: readonly Value[]) => void,
+): Way {
+  const last = op.sub(turns, int(1));
+  const iteration = inputValue(undefined, tensorType('int64', []));
+  const going = inputValue(undefined, tensorType('bool', []));
+  let made: Value | undefined;
+  const turn = (): Value => {
+    made ??= op.sub(last, iteration);
+    return made;
+  };
+  const slices = new Map<Value, Value>();
+  return {
+    lead: () => begin(turn()),
+    slice: (stack) => {
+      const slice = slices.get(stack) ?? op.gather(stack, turn(), { axis: 0 });
+      slices.set(stack, slice);
+      return slice;
+    },
+    stackOf: () => undefined,
+    mayBeEmpty: true,
+    outside: [last],
+    run: (body, states, results, types) => {
+      expectSteady(capturesOf(body));
+      // A Loop must have two inputs.
+      const condition = states.length === 0 ? constant(fromNumbers('bool', [], [1])) : undefined;
+      const inputs = [iteration, going, ...body.inputs];
+      const outputs = [{ name: '', value: going }, ...body.outputs];
+      const given = apply(
+        op.loop,
+        'Loop',
+        21,
+        [turns, condition, ...states],
+        { body: { ...body, inputs, outputs } },
+        states.length + results.length,
+      );
+      return typedAs(given, types).map((value, index) => moved(value, results[index - states.length]?.axis ?? 0));
+    },
+  };
+}
 
 /** Which states the way back takes from their stacks. */
 function statesUsed(node: Node, captured: readonly Value[]): ReadonlySet<number> {

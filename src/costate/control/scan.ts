@@ -7,50 +7,59 @@ import { capturesOf } from '../../graph/walk.ts';
 import { typedAs } from './body.ts';
 import type { SubgraphRule } from './table.ts';
 import { firstState, type Layout, layoutOfRead, stateCount } from './turning.ts';
-import { undone } from './undone.ts';
+import { undone, type Way } from './undone.ts';
 
 /** A Scan backward through the same slices, and those of what the forward Scan records. */
 export const scanRule: SubgraphRule = (node, bars, wants, captured, pullback) => {
-  const slices = new Slices();
-  const count = stateCount(node);
+  const first = firstState(node) + stateCount(node);
+  const length = { stack: node.inputs[first] as Value, layout: layoutOfRead(node, first) };
   return undone(
     { node, bars, wants, captured, pullback },
-    {
-      lead: () => [],
-      slice: (stack, layout) => slices.of(stack, layout),
-      stackOf: (slice) => slices.forward(slice),
-      // ONNX Runtime runs no Scan over nothing.
-      mayBeEmpty: false,
-      outside: [],
-      run: (body, states, results, types) => {
-        const read = slices.readBy(capturesOf(body), () =>
-          slices.of(node.inputs[firstState(node) + count] as Value, layoutOfRead(node, count)),
-        );
-        const inputs = [...body.inputs, ...read.map(({ slice }) => slice)];
-        const scanInputDirections = read.map(({ layout }) => 1 - layout.direction);
-        const scanInputAxes = read.map(({ layout }) => layout.axis);
-        const scanOutputAxes = results.map(({ axis }) => axis);
-        const scanOutputDirections = results.map(({ direction }) => direction ?? 1);
-        const outputs = apply(
-          op.scan,
-          'Scan',
-          21,
-          [...states, ...read.map(({ stack }) => stack)],
-          {
-            body: { ...body, inputs },
-            numScanInputs: read.length,
-            scanInputDirections,
-            ...(scanInputAxes.some((axis) => axis !== 0) ? { scanInputAxes } : {}),
-            ...(scanOutputAxes.some((axis) => axis !== 0) ? { scanOutputAxes } : {}),
-            ...(results.length === 0 ? {} : { scanOutputDirections }),
-          },
-          states.length + results.length,
-        );
-        return typedAs(outputs, types);
-      },
-    },
+    byScan(length, () => []),
   );
 };
+
+/** The way back by a Scan, of which `length` tells how many turns there are: one at least, as ONNX Runtime runs no Scan over nothing. */
+export function byScan(
+  length: Omit<Read, 'slice'>,
+  lead: (slice: Way['slice']) => readonly Value[],
+  before: (read: readonly Value[]) => void = () => undefined,
+): Way {
+  const slices = new Slices();
+  const slice: Way['slice'] = (stack, layout) => slices.of(stack, layout);
+  return {
+    lead: () => lead(slice),
+    slice,
+    stackOf: (one) => slices.forward(one),
+    mayBeEmpty: false,
+    outside: [],
+    run: (body, states, results, types) => {
+      const read = slices.readBy(capturesOf(body), () => slices.of(length.stack, length.layout));
+      before(read.map(({ stack }) => stack));
+      const inputs = [...body.inputs, ...read.map((one) => one.slice)];
+      const scanInputDirections = read.map(({ layout }) => 1 - layout.direction);
+      const scanInputAxes = read.map(({ layout }) => layout.axis);
+      const scanOutputAxes = results.map(({ axis }) => axis);
+      const scanOutputDirections = results.map(({ direction }) => direction ?? 1);
+      const outputs = apply(
+        op.scan,
+        'Scan',
+        21,
+        [...states, ...read.map(({ stack }) => stack)],
+        {
+          body: { ...body, inputs },
+          numScanInputs: read.length,
+          scanInputDirections,
+          ...(scanInputAxes.some((axis) => axis !== 0) ? { scanInputAxes } : {}),
+          ...(scanOutputAxes.some((axis) => axis !== 0) ? { scanOutputAxes } : {}),
+          ...(results.length === 0 ? {} : { scanOutputDirections }),
+        },
+        states.length + results.length,
+      );
+      return typedAs(outputs, types);
+    },
+  };
+}
 
 interface Read {
   readonly stack: Value;
