@@ -1,5 +1,8 @@
 import type { Attribute } from '../../src/graph/attribute.ts';
+import type { Model } from '../../src/graph/graph.ts';
 import { makeNode } from '../../src/graph/make.ts';
+import * as op from '../../src/graph/op.ts';
+import { rewriteGraph } from '../../src/graph/passes/rewrite.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { away, type Case, inFloat32, judged, whole } from './judge.ts';
 
@@ -48,6 +51,15 @@ function attribute(value: number | string | readonly number[], float: boolean): 
   if (typeof value !== 'number') return float ? { kind: 'floats', value } : { kind: 'ints', value };
   return { kind: Number.isInteger(value) && !float ? 'int' : 'float', value };
 }
+
+judged('co-states of products under their older name', [
+  contrib({
+    operator: 'TransposeMatMul',
+    inputs: { a: [3, 2], b: [4, 3] },
+    attributes: { transA: 1, transB: 1, alpha: 0.5 },
+    torch: '0.5 * a.T @ b.T',
+  }),
+]);
 
 judged("co-states of ONNX Runtime's activations", [
   contrib({ operator: 'Gelu', inputs: { x: [3, 4] }, torch: 'F.gelu(x)' }),
@@ -436,4 +448,32 @@ return torch.stack((c * a - s * b, s * a + c * b), -1).flatten(-2)`,
     torch: 'F.rms_norm(x, (4,), g, 0.01)',
     more: { checked: false },
   }),
+]);
+
+/** In operators that run: ONNX Runtime has this one on GPUs only. */
+function asSoftmax(made: Model): Model {
+  const graph = rewriteGraph(made.graph, (node) => {
+    const [data, bias] = node.inputs;
+    return node.opType === 'BiasSoftmax' && data && bias ? [op.softmax(op.add(data, bias))] : undefined;
+  });
+  return { ...made, graph };
+}
+
+judged('co-states of operators without a CPU kernel', [
+  {
+    name: 'BiasSoftmax',
+    inputs: { x: [2, 3, 4], b: [1, 3, 4] },
+    build: (v) =>
+      makeNode({
+        opType: 'BiasSoftmax',
+        domain: 'com.microsoft',
+        inputs: [v.x, v.b],
+        attributes: new Map([['axis', { kind: 'int', value: 2 }]]),
+        outputCount: 1,
+      }).outputs,
+    torch: '(x + b).softmax(-1)',
+    opsets: { 'com.microsoft': 1 },
+    wide: asSoftmax,
+    float32: false,
+  },
 ]);
