@@ -5,6 +5,7 @@ import { constantTensor } from '../graph/passes/constants.ts';
 import { rewriteModel } from '../graph/passes/rewrite.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { ints, sameShape, scalarLike } from './pieces.ts';
+import { sideBySide } from './side-by-side.ts';
 import { turnedProduct } from './turned.ts';
 
 type Simpler = (node: Node, x: Value, y: Value | undefined) => Value | undefined;
@@ -43,7 +44,7 @@ const table: Readonly<Record<string, Simpler | undefined>> = Object.freeze(
       const [negX, negY] = [negated(x), negated(y)];
       if (negY !== undefined) return op.sub(x, negY);
       if (negX !== undefined) return op.sub(y, negX);
-      return withoutSpreading(node, op.add, x, y);
+      return withoutSpreading(node, op.add, x, y) ?? sideBySide(x, y);
     }) satisfies Simpler,
     Sub: ((node, x, y) => {
       if (y === undefined) return undefined;
