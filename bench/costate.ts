@@ -1,11 +1,12 @@
 /**
- * Forward and backward of four networks, batch 1 and 32, float32, 2 threads: our co-state graph in ONNX Runtime against PyTorch eager and
- * torch.compile (where a C++ compiler is there): medians of interleaved rounds, ratios within them, and the number of operators beside AOTAutograd's.
+ * Forward and backward of four networks, batch 1 and 32, float32, 2 threads: our co-state graph in ONNX Runtime (called from Python, as PyTorch
+ * is, and from Node) against PyTorch eager and torch.compile (where a C++ compiler is there): medians of interleaved rounds, ratios within
+ * them, and the number of operators beside AOTAutograd's.
  * The transform's own time on graphs of 250 to 4,000 nodes is printed last.
  * From the repository: `npm run bench -- costate [--rounds 7] [--only mlp,lstm] [--no-compile]`.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -26,7 +27,7 @@ const python = process.env.HOPFCOLE_PYTHON ?? join(process.cwd(), '.venv/bin/pyt
 const rounds = Number(option('rounds') ?? 7);
 const only = option('only');
 const names = ['mlp', 'cnn', 'transformer', 'lstm'].filter((name) => only?.split(',').includes(name) ?? true);
-const hows = process.argv.includes('--no-compile') ? ['eager'] : ['eager', 'compile'];
+const hows = process.argv.includes('--no-compile') ? ['ort', 'eager'] : ['ort', 'eager', 'compile'];
 
 function option(name: string): string | undefined {
   const at = process.argv.indexOf(`--${name}`);
@@ -71,7 +72,9 @@ async function networks(): Promise<void> {
       const sizes = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as Sizes;
       const { model: forward } = await openModel(`${path}.onnx`);
       const made = costate(forward, { wrt: ['parameters'], loss: 'mse' }).model;
-      const ours = await InferenceSession.create(encodeModel(toProto(made)), {
+      const bytes = encodeModel(toProto(made));
+      writeFileSync(`${path}.costate.onnx`, bytes);
+      const ours = await InferenceSession.create(bytes, {
         intraOpNumThreads: threads,
         extra: { session: { intra_op: { allow_spinning: '0' } } },
       });
@@ -97,18 +100,22 @@ async function networks(): Promise<void> {
         return Number(await answer());
       };
       await runOurs();
-      const times: Record<string, number[]> = { ours: [], eager: [], compile: [] };
+      const times: Record<string, number[]> = { node: [] };
+      for (const how of hows) times[how] = [];
       for (let round = 0; round < rounds; round++) {
-        times.ours?.push(await runOurs());
+        times.node?.push(await runOurs());
         for (const how of hows) times[how]?.push(await runTheirs(how));
       }
+      const middle = (how: string): string => `${median(times[how] ?? []).toFixed(3)} ms`;
       const ratio = (how: string): string => {
-        const ratios = (times[how] ?? []).map((time, index) => time / (times.ours?.[index] ?? 1));
-        return `${median(times[how] ?? []).toFixed(3)} ms (${median(ratios).toFixed(2)} x ours)`;
+        const ratios = (times[how] ?? []).map((time, index) => time / (times.ort?.[index] ?? 1));
+        return `${how} ${middle(how)} (${median(ratios).toFixed(2)} of ours)`;
       };
-      const theirs = hows.map((how) => `${how} ${ratio(how)}`).join(', ');
-      const counted = `nodes: ours ${nodesOf(made)} (forward ${nodesOf(forward)}), AOTAutograd ${sizes.nodes}, core ATen ${sizes.coreNodes}`;
-      console.log(`${name} batch ${batch}: ours ${median(times.ours ?? []).toFixed(3)} ms, ${theirs}; ${counted}`);
+      const theirs = hows.slice(1).map(ratio).join(', ');
+      const counted = `operators: ours ${nodesOf(made)} (forward ${nodesOf(forward)}), AOTAutograd ${sizes.nodes}, core ATen ${sizes.coreNodes}`;
+      console.log(
+        `${name} batch ${batch}: ours ${middle('ort')} (called from Node ${middle('node')}), ${theirs}; ${counted}`,
+      );
       await ours.release();
     }
   child.stdin.end();

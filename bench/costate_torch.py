@@ -1,4 +1,4 @@
-"""PyTorch's side of bench/costate.ts: exports the networks into a folder, then times one call per line of stdin (`NAME BATCH eager|compile`), milliseconds on stdout."""
+"""PyTorch's side of bench/costate.ts: exports the networks into a folder, then times one call per line of stdin (`NAME BATCH ort|eager|compile`; ort: our graph, NAME-BATCH.costate.onnx), milliseconds on stdout."""
 import json
 import logging
 import os
@@ -67,7 +67,7 @@ made, calls = {}, {}
 
 
 def joint_nodes(module, x, target):
-    """Operator calls of AOTAutograd's forward and backward graphs, without views of constants and the like being counted apart."""
+    """Operator calls of AOTAutograd's forward and backward graphs: as PyTorch runs them, and decomposed into core ATen."""
     from functorch.compile import aot_function, make_boxed_func
 
     counts = []
@@ -109,7 +109,9 @@ for name, (make, shape) in NETS.items():
         grads = {key: p.grad.numpy() for key, p in module.named_parameters()}
         np.savez(f"{path}.gradients.npz", **grads)
         try:
-            nodes = joint_nodes(module, x, target)
+            # Its own LSTM for CPUs cannot be traced.
+            with torch.backends.mkldnn.flags(enabled=name != "lstm"):
+                nodes = joint_nodes(module, x, target)
         except Exception as error:
             nodes = (0, 0)
             print(f"{name}: AOTAutograd: {error}"[:300], file=sys.stderr)
@@ -124,7 +126,22 @@ def step(module, x, target):
     return torch.autograd.grad(loss, list(module.parameters()))
 
 
+def ours(name, batch):
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = ort.InferenceSession(f"{folder}/{name}-{batch}.costate.onnx", options, providers=["CPUExecutionProvider"])
+    _, x, target = made[name, batch]
+    feeds = {"x": x.numpy(), "target": target.numpy()}
+    wanted = [o.name for o in session.get_outputs() if o.name == "loss" or o.name.startswith("costate_")]
+    return lambda: session.run(wanted, feeds)
+
+
 def call(name, batch, how):
+    if how == "ort":
+        return ours(name, batch)
     module, x, target = made[name, batch]
     if how == "eager":
         return lambda: step(module, x, target)
