@@ -60,7 +60,7 @@ describe('the way back through a loop', () => {
   it('names a list that the turns read', () => {
     const [x, n] = [input('x', 'float32', [3]), input('n', 'int64', [])];
     const [list] = op.loop(n, undefined, [op.sequenceConstruct([x])], (_t, _c, list) => {
-      const last = op.sequenceAt(list as Value, int(-1));
+      const last = op.sequenceAt(list as Value, int(0));
       return { carried: [op.sequenceInsert(list as Value, op.sin(last))] };
     });
     const made = model({ inputs: [x, n], outputs: { y: op.sequenceAt(list as Value, int(-1)) } });

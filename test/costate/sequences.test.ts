@@ -123,4 +123,49 @@ return h * xs[1]`,
     },
     torch: 'z = torch.stack([b, a * a], -1)\nreturn z * z',
   },
+  {
+    name: 'a list that begins with two tensors, whose last one and length each turn reads',
+    inputs: { a: [2, 3], b: [2, 3], w: [3, 3], n: fromNumbers('int64', [], [3]) },
+    build: (v) => {
+      const start = op.sequenceConstruct([get(v, 'a'), op.mul(get(v, 'a'), get(v, 'b'))]);
+      const [list, sum] = op.loop(get(v, 'n'), undefined, [start, get(v, 'b')], (_t, _g, hs, sum) => {
+        const last = op.sequenceAt(hs as Value, int(-1));
+        const next = op.tanh(op.matMul(last, get(v, 'w')));
+        const length = op.castLike(op.sequenceLength(hs as Value), next);
+        return { carried: [op.sequenceInsert(hs as Value, next), op.add(op.div(sum as Value, length), last)] };
+      });
+      return [squared(op.concatFromSequence(list as Value, { axis: 0, newAxis: 1 })), squared(sum as Value)];
+    },
+    torch: `hs, s = [a, a * b], b
+for t in range(3):
+  s = s / len(hs) + hs[-1]
+  hs.append(torch.tanh(hs[-1] @ w))
+z = torch.stack(hs)
+return z * z, s * s`,
+  },
+  {
+    name: 'two lists of one Loop, one put together along its own axis',
+    inputs: { h: [2, 3], x: [4, 2, 3], n: fromNumbers('int64', [], [4]) },
+    build: (v, dtype) => {
+      const empty = op.sequenceEmpty({ dtype });
+      const [, one, other] = op.loop(get(v, 'n'), undefined, [get(v, 'h'), empty, empty], (turn, _g, h, one, other) => {
+        const row = op.gather(get(v, 'x'), turn);
+        const next = op.sin(op.mul(h as Value, row));
+        return {
+          carried: [next, op.sequenceInsert(one as Value, next), op.sequenceInsert(other as Value, op.mul(row, next))],
+        };
+      });
+      return [
+        squared(op.concatFromSequence(one as Value, { axis: -1 })),
+        squared(op.concatFromSequence(other as Value, { axis: 1, newAxis: 1 })),
+      ];
+    },
+    torch: `p, q = [], []
+for t in range(4):
+  h = torch.sin(h * x[t])
+  p.append(h)
+  q.append(x[t] * h)
+p, q = torch.cat(p, -1), torch.stack(q, 1)
+return p * p, q * q`,
+  },
 ]);
