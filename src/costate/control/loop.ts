@@ -13,7 +13,8 @@ import { expectSteadyShapes } from './shapes.ts';
 import { stacksOf } from './states.ts';
 import type { SubgraphRule } from './table.ts';
 import { bodyOf, firstState, stateCount } from './turning.ts';
-import { undone, type Way } from './undone.ts';
+import { undone } from './undone.ts';
+import type { Way } from './way.ts';
 
 /**
  * The turns that were taken, from the last to the first, over what the forward Loop records: by a Scan where it is known that there are some,

@@ -7,7 +7,8 @@ import { capturesOf } from '../../graph/walk.ts';
 import { typedAs } from './body.ts';
 import type { SubgraphRule } from './table.ts';
 import { firstState, type Layout, layoutOfRead, stateCount } from './turning.ts';
-import { undone, type Way } from './undone.ts';
+import { undone } from './undone.ts';
+import type { Way } from './way.ts';
 
 /** A Scan backward through the same slices, and those of what the forward Scan records. */
 export const scanRule: SubgraphRule = (node, bars, wants, captured, pullback) => {
