@@ -121,6 +121,9 @@ describe('shape arithmetic', () => {
     expect(cut(ints(0), ints(5))).toEqual(['min(5, T)', 8]);
     expect(cut(ints(0), max, 2)).toEqual(['floor((T + 1)/2)', 8]);
     expect(cut(ints(-1), min, -1)).toEqual(['T', 8]);
+    const written = (bound: bigint): Value => one('Constant', [], { value_ints: { kind: 'ints', value: [bound] } });
+    expect(cut(ints(1), written(2n ** 63n - 1n))).toEqual(['T - 1', 8]);
+    expect(cut(written(-(2n ** 63n)), ints(-1))).toEqual(['T - 1', 8]);
     const joined = one('Concat', [one('Unsqueeze', [scalar(0), ints(0)]), max], { axis: 0 });
     expect(one('Slice', [value, ints(0, 0), one('Concat', [max, ints(3)], { axis: 0 })]).shape).toEqual(['T', 3]);
     expect(joined.known).toEqual([0, undefined]);

@@ -1,5 +1,13 @@
 import { dtypes } from '../../files/dtype.ts';
-import { type AnyTensor, elementCount, isStored, type Tensor, toNumbers, viewOf } from '../../files/tensor.ts';
+import {
+  type AnyTensor,
+  elementCount,
+  fromNumbers,
+  isStored,
+  type Tensor,
+  toNumbers,
+  viewOf,
+} from '../../files/tensor.ts';
 import type { Attributes } from '../attribute.ts';
 import { canonicalDim } from '../dim.ts';
 import type { Dim } from '../type.ts';
@@ -10,7 +18,7 @@ export const knownLimit = 64;
 
 /**
  * The full constant a value is: a constant, a parameter that no caller may replace and whose bytes are in memory, or the output of a
- * Constant node that holds a tensor; undefined otherwise.
+ * Constant node that holds a tensor or integers; undefined otherwise.
  */
 function constantOf(value: Value | undefined): Tensor | undefined {
   const stored = storedConstantOf(value);
@@ -35,8 +43,10 @@ function storedConstantOf(value: Value | undefined): AnyTensor | undefined {
 }
 
 function tensorOfConstant(attributes: Attributes): AnyTensor | undefined {
-  const attribute = attributes.get('value');
-  return attribute?.kind === 'tensor' ? attribute.value : undefined;
+  const attribute = attributes.get('value') ?? attributes.get('value_ints') ?? attributes.get('value_int');
+  if (attribute?.kind === 'tensor') return attribute.value;
+  if (attribute?.kind === 'int') return fromNumbers('int64', [], [attribute.value]);
+  return attribute?.kind === 'ints' ? fromNumbers('int64', [attribute.value.length], attribute.value) : undefined;
 }
 
 /**
