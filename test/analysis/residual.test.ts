@@ -13,14 +13,22 @@ import { openSession } from '../../src/runtime/node/open.ts';
 import type { Session } from '../../src/runtime/session.ts';
 import { normal } from '../ops/run.ts';
 
-const open = (made: Model): Promise<Session> => openSession(encodeModel(toProto(made)), { provider: 'cpu', home: 'process' });
+const open = (made: Model): Promise<Session> =>
+  openSession(encodeModel(toProto(made)), { provider: 'cpu', home: 'process' });
 
 function feeds(session: Session): Map<string, Tensor> {
   return new Map(
     session.inputs.map(({ name, dtype, shape }) => {
       const sizes = (shape ?? []).map((dim) => (typeof dim === 'number' ? dim : 2));
       const count = sizes.reduce((a, b) => a * b, 1);
-      return [name, fromNumbers(dtype, sizes, Float64Array.from({ length: count }, (_, i) => Math.sin(1 + 2.1 * i)))];
+      return [
+        name,
+        fromNumbers(
+          dtype,
+          sizes,
+          Float64Array.from({ length: count }, (_, i) => Math.sin(1 + 2.1 * i)),
+        ),
+      ];
     }),
   );
 }

@@ -20,7 +20,8 @@ interface Row {
 }
 
 /** On a person's machine a few of each kind; every network where CI=true. */
-const few = 'mlp,lse,if-scripted,lstm-scripted,pairs-scripted,scan,elementwise,softmaxes,norms,sdpa-mask,lstm-1,gru-2,cnn,unet,gpt-tied';
+const few =
+  'mlp,lse,if-scripted,lstm-scripted,pairs-scripted,scan,elementwise,softmaxes,norms,sdpa-mask,lstm-1,gru-2,cnn,unet,gpt-tied';
 
 function made(): { folder: string; index: Row[] } {
   const ready = process.env.HOPFCOLE_ZOO;

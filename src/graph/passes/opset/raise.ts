@@ -106,7 +106,8 @@ export function levelOpsets(model: Model): Model {
   const table = functionTable(model.functions);
   const graph = rewriteGraph(model.graph, (node) => {
     const made = node.version;
-    if (node.domain !== '' || made === undefined || made >= target || calleeOf(node, table) !== undefined) return undefined;
+    if (node.domain !== '' || made === undefined || made >= target || calleeOf(node, table) !== undefined)
+      return undefined;
     return schemaOf(node.opType, target)?.sinceVersion === made ? undefined : raised(node, made, { target });
   });
   return graph === model.graph ? model : { ...model, graph };
