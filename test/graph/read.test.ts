@@ -283,6 +283,19 @@ describe('reading and writing', () => {
     expect(toProto({ ...before, graph: bare }).graph?.node?.map(({ opType }) => opType)).toEqual(['Identity']);
   });
 
+  it('believes a free axis of the inputs rather than the size of the example declared for it further in', async () => {
+    const x = input('x', 'float32', ['n', 2]);
+    const message = toProto(model({ inputs: [x], outputs: { y: op.neg(op.relu(x)) } }));
+    const dim = [{ dimValue: toLong(5) }, { dimValue: toLong(2) }];
+    const type = { tensorType: { elemType: 1, shape: { dim } } };
+    message.graph = { ...message.graph, valueInfo: [{ name: 'relu_0', type }] };
+    const { graph } = await fromProto(message);
+    expect(graph.nodes.map(({ outputs }) => outputs[0]?.shape)).toEqual([
+      ['n', 2],
+      ['n', 2],
+    ]);
+  });
+
   it('renames what would collide', async () => {
     const x = input('x', 'float32', [2]);
     const once = await fromProto(toProto(model({ inputs: [x], outputs: { y: op.relu(op.add(x, constant(1))) } })));

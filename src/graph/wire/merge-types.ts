@@ -23,9 +23,17 @@ function mergeShapes(declared: Shape, inferred: Shape): Shape | 'conflict' {
   for (const [index, dim] of declared.entries()) {
     const other = inferred[index];
     if (typeof dim === 'number' && typeof other === 'number' && dim !== other) return 'conflict';
-    dims.push(typeof dim === 'number' ? dim : typeof other === 'number' ? other : (dim ?? other));
+    dims.push(typeof other === 'number' || (typeof dim === 'number' && isSymbol(other)) ? other : (dim ?? other));
   }
   return dims;
+}
+
+/**
+ * A symbol alone, as inputs have. A size declared in its place was the example's: PyTorch's exporter keeps those of recurrent layers
+ * over an axis that is free.
+ */
+function isSymbol(dim: Dim): boolean {
+  return typeof dim === 'string' && /^[a-z_]\w*$/i.test(dim);
 }
 
 function conflictOf(declared: ValueType, inferred: ValueType): HopfcoleError {
