@@ -115,6 +115,27 @@ const networks: readonly Network[] = [
     output: [30, 4],
     within: 4e-3,
   },
+  // Between two nodes that it computes in float32 ONNX Runtime rounds nothing, but its Clip is given and gives half precision.
+  {
+    name: 'both bounds of numbers that are not rounded before',
+    inputs: { x: random(6, 40, 3), s: [[3], [3], [0.3, 1.7, -1.1]] },
+    build: (v) => {
+      const x = op.mul(get(v, 'x'), get(v, 's'));
+      return op.clip(x, scalar(-0.5, x), scalar(0.75, x));
+    },
+    output: [40, 3],
+    within: 4e-3,
+  },
+  {
+    name: 'one bound of numbers that are not rounded before',
+    inputs: { x: random(7, 40, 3), s: [[3], [3], [0.3, 1.7, -1.1]] },
+    build: (v) => {
+      const x = op.mul(get(v, 'x'), get(v, 's'));
+      return op.clip(x, scalar(0.1, x));
+    },
+    output: [40, 3],
+    within: 4e-3,
+  },
 ];
 
 function gradients({ inputs, build }: Network, dtype: DType): { readonly made: Model; readonly given: number } {

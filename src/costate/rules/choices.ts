@@ -5,7 +5,7 @@ import type { Value } from '../../graph/value.ts';
 import { summedTo } from '../broadcast.ts';
 import { type Rule, type RuleCall, rule } from '../call.ts';
 import { masked, staysFinite } from '../masked.ts';
-import { numbers, scalarLike } from '../pieces.ts';
+import { isHalf, numbers, scalarLike } from '../pieces.ts';
 
 /** Operators that pass on one of their inputs. */
 export const choiceRules: Readonly<Record<string, Rule>> = {
@@ -35,9 +35,15 @@ export const choiceRules: Readonly<Record<string, Rule>> = {
   ),
 };
 
-/** Where x is let through. What comes out unchanged was inside, unless min may be above max. */
+/**
+ * Where x is let through. What comes out unchanged was inside, unless min may be above max, or x is of half precision: ONNX Runtime computes
+ * that in float32 where it has no kernel and then leaves the rounding between two such nodes out, but its Clip has one, so that an
+ * unclipped y is x rounded, which is another number. Bounds tell in any precision.
+ */
 function inside(x: Value, low: Value | undefined, high: Value | undefined, y: Value): Value {
-  if (low === undefined || high === undefined || inOrder(low, high)) return op.equal(x, y);
+  if (low === undefined) return high === undefined ? op.equal(x, y) : op.lessOrEqual(x, high);
+  if (high === undefined) return op.greaterOrEqual(x, low);
+  if (inOrder(low, high) && !isHalf(x)) return op.equal(x, y);
   return op.and(op.greaterOrEqual(x, low), op.lessOrEqual(x, high));
 }
 
