@@ -100,6 +100,21 @@ describe('parameters that an exporter merged or copied', () => {
     expect(changed).toMatchObject([{ name: 'a.bias', why: expect.stringContaining('node_add') as string }]);
   });
 
+  it.each<[string, (p: number) => number, boolean]>([
+    ['1 - p', (p) => 1 - p, true],
+    ['-3 p', (p) => -3 * p, true],
+    ['sin(p)', Math.sin, false],
+  ])('are told where TorchScript computed %s of one at export', async (_, made, lost) => {
+    const x = input('x', 'float32', ['n', 6]);
+    const mix = normal('float32', [6], 3);
+    const other = parameter('onnx::Mul_12', fromNumbers('float32', [6], Array.from(toNumbers(mix), made)));
+    const y = op.add(op.mul(x, parameter('mix', mix)), op.mul(op.neg(x), other));
+    const read = await fromProto(
+      toProto(model({ inputs: [x], outputs: { y }, producer: { name: 'pytorch', version: '2' } })),
+    );
+    expect(untangled(read).changed.map(({ name }) => name)).toEqual(lost ? ['mix'] : []);
+  });
+
   it('are left alone in files of others', async () => {
     const read = await script();
     const others = { ...read, producer: { name: 'someone', version: '' } };

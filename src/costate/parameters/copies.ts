@@ -5,6 +5,7 @@ import * as op from '../../graph/op.ts';
 import { rewriteGraph } from '../../graph/passes/rewrite.ts';
 import type { Value } from '../../graph/value.ts';
 import { ints } from '../pieces.ts';
+import { isAffine } from './affine.ts';
 import type { Changed } from './changed.ts';
 import { foldedFrom } from './folded.ts';
 import { type Layout, laidOut } from './layout.ts';
@@ -49,11 +50,14 @@ export function retied(model: Model): Retied {
           why: `the exporter computed '${copy.name ?? ''}' from it too, and what depends on that is lost`,
         });
     else if (copy.name?.startsWith('onnx::') === true)
-      for (const { name = '' } of held.filter((value) => isUntold(value, copy)))
-        changed.set(name, {
-          name,
-          why: `'${copy.name}' may be a copy of it, which cannot be told while their numbers are in a file (see withCopiesLoaded)`,
-        });
+      for (const value of held) {
+        const why = isComputed(value, copy)
+          ? `the exporter seems to have computed '${copy.name}' from it too, and what depends on that is lost`
+          : isUntold(value, copy)
+            ? `'${copy.name}' may be a copy of it, which cannot be told while their numbers are in a file (see withCopiesLoaded)`
+            : undefined;
+        if (why !== undefined) changed.set(value.name ?? '', { name: value.name ?? '', why });
+      }
   }
   return { graph: values.size === 0 ? graph : placed(graph, values), changed: [...changed.values()] };
 }
@@ -111,6 +115,13 @@ function isUntold(original: Value, copy: Value): boolean {
   const [from, to] = [tensorOf(original), tensorOf(copy)];
   if (from === undefined || to === undefined || !(isStored(from) || isStored(to))) return false;
   return lengthOf(original) === lengthOf(copy);
+}
+
+/** Whether one is the other times a number plus a number. */
+function isComputed(original: Value, copy: Value): boolean {
+  const [from, to] = [tensorOf(original), tensorOf(copy)];
+  if (from === undefined || to === undefined || isStored(from) || isStored(to)) return false;
+  return isAffine(from, to);
 }
 
 function layoutOf(original: Value, copy: Value): Layout | undefined {
