@@ -136,6 +136,29 @@ const networks: readonly Network[] = [
     output: [40, 3],
     within: 4e-3,
   },
+  {
+    name: 'the greatest of three that are not rounded before',
+    inputs: { x: random(8, 40, 3), s: [[3], [3], [0.3, 1.7, -1.1]] },
+    build: (v) => {
+      const x = op.mul(get(v, 'x'), get(v, 's'));
+      return op.max([x, op.mul(x, get(v, 's')), op.neg(x)]);
+    },
+    output: [40, 3],
+    within: 4e-3,
+  },
+  {
+    name: 'the range of what is quantised that was not rounded before',
+    inputs: { x: random(9, 40, 3), s: [[3], [3], [0.3, 1.7, -1.1]] },
+    build: (v) => {
+      const x = op.mul(get(v, 'x'), get(v, 's'));
+      // No quantisation of float64.
+      const given = x.dtype === 'float64' ? op.cast(x, { to: 'float32' }) : x;
+      const [step, zero] = [scalar(1 / 128, given), constant(fromNumbers('int8', [], [3]))];
+      return op.castLike(op.dequantizeLinear(op.quantizeLinear(given, step, zero), step, zero), x);
+    },
+    output: [40, 3],
+    within: 2e-2,
+  },
 ];
 
 function gradients({ inputs, build }: Network, dtype: DType): { readonly made: Model; readonly given: number } {

@@ -5,12 +5,12 @@ import type { Value } from '../../graph/value.ts';
 import { summedTo } from '../broadcast.ts';
 import { type Rule, type RuleCall, rule } from '../call.ts';
 import { masked, staysFinite } from '../masked.ts';
-import { isHalf, numbers, scalarLike } from '../pieces.ts';
+import { cast, isHalf, numbers, scalarLike } from '../pieces.ts';
 
 /** Operators that pass on one of their inputs. */
 export const choiceRules: Readonly<Record<string, Rule>> = {
-  Max: extreme('the greatest', op.greater),
-  Min: extreme('the least', op.less),
+  Max: extreme('the greatest', op.greater, op.max),
+  Min: extreme('the least', op.less, op.min),
   Where: rule('g where the condition holds; g where it does not', (call) => {
     const [g, condition, a, b] = [call.g(), call.x(0), call.x(1), call.x(2)];
     // Not a product: masks are often there to keep what is not finite out.
@@ -68,13 +68,13 @@ function over(x: Value, low: Value | undefined, high: Value): Value {
 }
 
 /** Max and Min of any number of inputs. */
-function extreme(which: string, wins: (a: Value, b: Value) => Value): Rule {
+function extreme(which: string, wins: (a: Value, b: Value) => Value, of: (values: readonly Value[]) => Value): Rule {
   return rule(
     `g to the inputs that attain ${which}, shared evenly`,
     (call) => {
       const [a, b] = call.node.inputs;
       if (call.node.inputs.length === 1 || a === undefined) return [call.g()];
-      return call.node.inputs.length === 2 && b !== undefined ? ofTwo(call, a, b, wins) : ofMany(call);
+      return call.node.inputs.length === 2 && b !== undefined ? ofTwo(call, a, b, wins) : ofMany(call, of);
     },
     { note: 'ties are shared evenly, as by torch.maximum and torch.amax' },
   );
@@ -99,10 +99,13 @@ function ofTwo(
   return [call.to(0, () => summedTo(share(a, b), a, [b])), call.to(1, () => summedTo(share(b, a), b, [a]))];
 }
 
-function ofMany(call: RuleCall): readonly (Value | undefined)[] {
+function ofMany(call: RuleCall, of: (values: readonly Value[]) => Value): readonly (Value | undefined)[] {
   const { inputs } = call.node;
   const [g, y] = [call.g(), call.y()];
-  const hits = inputs.map((x) => (x === undefined ? undefined : op.equal(x, y)));
+  // In half precision y may be none of them, see `inside`: what is compared is of float32 throughout.
+  const given = inputs.map((x) => (x === undefined || !isHalf(y) ? x : cast(x, 'float32')));
+  const best = isHalf(y) ? of(given.filter((x) => x !== undefined)) : y;
+  const hits = given.map((x) => (x === undefined ? undefined : op.equal(x, best)));
   const share = op.div(g, op.sum(hits.filter((hit) => hit !== undefined).map((hit) => numbers(hit, g))));
   return inputs.map((x, index) => {
     const hit = hits[index];
