@@ -4,6 +4,7 @@ import { defaultOpset } from '../graph/model.ts';
 import { foldConstants } from '../graph/passes/fold/fold.ts';
 import { inlineFunctions } from '../graph/passes/inline.ts';
 import { opsetOf, raiseOpset } from '../graph/passes/opset/raise.ts';
+import { everyNode } from '../graph/walk.ts';
 import { withStackedLists } from './control/appended.ts';
 import { withSingleSlices } from './control/resolved.ts';
 import { settledRecurrences } from './recurrences.ts';
@@ -25,6 +26,6 @@ export function prepared(given: Model): Model {
 
 /** Without the branches that are never taken: what is in them need not even fit, and their co-states would be built for nothing. */
 function withBranchesTaken(model: Model): Model {
-  const branches = model.graph.nodes.some(({ opType, domain }) => opType === 'If' && domain === '');
+  const branches = [...everyNode(model.graph)].some(({ opType, domain }) => opType === 'If' && domain === '');
   return branches ? foldConstants(model, { parameters: false }) : model;
 }

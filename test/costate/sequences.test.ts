@@ -1,5 +1,8 @@
+import type { DType } from '../../src/files/dtype.ts';
 import { fromNumbers } from '../../src/files/tensor.ts';
+import { makeNode } from '../../src/graph/make.ts';
 import * as op from '../../src/graph/op.ts';
+import { tensorType } from '../../src/graph/type.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { get } from './cases.ts';
 import { type Case, judged } from './judge.ts';
@@ -30,6 +33,12 @@ for t in range(3):
 z = ${torch}
 return z * z`,
   };
+}
+
+function asVector(x: Value, dtype: DType): Value {
+  const inferred = [{ type: tensorType(dtype, undefined) }];
+  const inputs = [x, op.constant({ valueInts: [1] })];
+  return makeNode({ opType: 'Reshape', version: 21, inputs, outputCount: 1, inferred }).outputs[0] as Value;
 }
 
 /** A place that is only known at run time, so that the list is one at run time too. */
@@ -86,6 +95,19 @@ judged('co-states of lists', [
       return [squared(op.concatFromSequence(sums, { axis: 0 })), squared(op.sequenceAt(more, int(-1)))];
     },
     torch: 'z, u = torch.tanh(x * w) * (y + b), (x * b)[3:]\nreturn z * z, u * u',
+  },
+  {
+    // As PyTorch's exporter writes atleast_1d: what the branch never taken does need not fit, and files say nothing of it.
+    name: 'a list mapped, with a branch that none of its elements fits',
+    inputs: { a: [4, 3], b: [4, 3] },
+    build: (v, dtype) => {
+      const mapped = op.sequenceMap(op.sequenceConstruct([get(v, 'a'), get(v, 'b')]), [], (x) => {
+        const isNumber = op.equal(op.size(op.shape(x)), int(0));
+        return op.if(isNumber, { thenBranch: () => [asVector(x, dtype)], elseBranch: () => [op.identity(x)] });
+      });
+      return squared(op.concatFromSequence(mapped[0] as Value, { axis: 0 }));
+    },
+    torch: 'z = torch.cat([a, b])\nreturn z * z',
   },
   {
     name: 'a list that a branch and a Loop read',
