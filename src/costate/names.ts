@@ -30,8 +30,13 @@ export interface Asked {
   readonly left: readonly NotDifferentiable[];
 }
 
-/** Parameters in `changed` are left out of groups. @throws UNKNOWN_NAME, NOT_FLOAT, CHANGED_PARAMETER. */
-export function resolveWrt(graph: Graph, asked: readonly Wrt[], changed: ReadonlyMap<string, Changed>): Asked {
+/** Parameters in `changed` and `constants` are left out of groups. @throws UNKNOWN_NAME, NOT_FLOAT, CHANGED_PARAMETER. */
+export function resolveWrt(
+  graph: Graph,
+  asked: readonly Wrt[],
+  changed: ReadonlyMap<string, Changed>,
+  constants: ReadonlySet<string>,
+): Asked {
   const values = new Map<string, Value>();
   const byName = new Set<string>();
   const left: NotDifferentiable[] = [];
@@ -40,7 +45,7 @@ export function resolveWrt(graph: Graph, asked: readonly Wrt[], changed: Readonl
     if (isWord(item)) {
       for (const value of groupOf(graph, item)) {
         const name = value.name ?? '';
-        if (changed.has(name)) continue;
+        if (changed.has(name) || constants.has(name)) continue;
         if (isFloating(value)) values.set(name, value);
         else if (!left.some((one) => one.name === name) && value.source.kind === 'input')
           left.push({ name, why: `${describeType(value.type)} has no derivative` });

@@ -10,6 +10,7 @@ import { withOwnFunctions } from './functions.ts';
 import { type LossKind, lossOf } from './loss.ts';
 import { type Asked, freeName, type Named, resolveOf, resolveWrt, type Wrt } from './names.ts';
 import type { Changed } from './parameters/changed.ts';
+import { programConstants } from './parameters/constants.ts';
 import { untangled } from './parameters/untangle.ts';
 import { prepared } from './prepare.ts';
 import { tidied } from './tidy.ts';
@@ -44,7 +45,7 @@ export function begin(given: Model, request: DerivativeRequest): Begun {
   const known = untangled(given, request.changed);
   const changed = new Map(known.changed.map((one) => [one.name, one]));
   const model = prepared(known.model);
-  const wrt = resolveWrt(model.graph, request.wrt ?? ['inputs'], changed);
+  const wrt = resolveWrt(model.graph, request.wrt ?? ['inputs'], changed, programConstants(given));
   const names = new Names(model.graph);
   const of = resolveOf(model.graph, request.of);
   const rest = { model, wrt, changed: [...changed.values()], names };

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { programConstants } from '../../src/costate/parameters/constants.ts';
 import { laidOut } from '../../src/costate/parameters/layout.ts';
 import { untangled } from '../../src/costate/parameters/untangle.ts';
 import { fromNumbers, type Tensor, toNumbers } from '../../src/files/tensor.ts';
@@ -120,6 +121,15 @@ describe('parameters that an exporter merged or copied', () => {
     const others = { ...read, producer: { name: 'someone', version: '' } };
     expect(untangled(others).model.graph).toBe(others.graph);
   });
+});
+
+it('numbers of the program are no parameters', async () => {
+  const read = await dynamo();
+  expect([...programConstants(read)]).toEqual([]);
+  const two = parameter('val_2', fromNumbers('float32', [], [2]));
+  const more = { ...read, graph: { ...read.graph, parameters: [...read.graph.parameters, two] } };
+  expect([...programConstants(more)]).toEqual(['val_2']);
+  expect([...programConstants({ ...more, graph: { ...more.graph, metadata: new Map() } })]).toEqual([]);
 });
 
 describe('laidOut', () => {

@@ -11,7 +11,11 @@ import { distinct, spread } from './spread.ts';
 
 /** Operators that read by index. */
 export const indexingRules: Readonly<Record<string, Rule>> = {
-  Gather: unary('g added where it was read', (g, x, _, call) => gatherBar(call, g, x)),
+  Gather: unary(
+    'g added where it was read',
+    (g, x, _, call) => gatherBar(call, withoutPadding(call, g), x),
+    'of an embedding with padding_idx, which files of torch.export tell, nothing is added to that row, as in PyTorch',
+  ),
   GatherElements: unary('g added where it was read', (g, x, _, call) =>
     added(shapeOf(x), call.x(1), g, call.int('axis', 0)),
   ),
@@ -50,6 +54,19 @@ export const indexingRules: Readonly<Record<string, Rule>> = {
     ];
   }),
 };
+
+/** g with zeros where an embedding read its padding, which PyTorch does not train. The node's metadata keep the call it was made for. */
+function withoutPadding(call: RuleCall, g: Value): Value {
+  const made = call.node.metadata.get('pkg.torch.onnx.fx_node') ?? '';
+  const padding = /aten\.embedding\.default\]?\(args = \(%\w+, %\w+, (\d+)/.exec(made)?.[1];
+  if (padding === undefined) return g;
+  const indices = call.x(1);
+  const kept = cast(
+    op.not(op.equal(indices, cast(int(Number(padding)), indices.dtype ?? 'int64'))),
+    g.dtype ?? 'float32',
+  );
+  return op.mul(g, op.unsqueeze(kept, ints(-1)));
+}
 
 function gatherBar(call: RuleCall, g: Value, x: Value): Value {
   const indices = call.x(1);
