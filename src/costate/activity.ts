@@ -23,6 +23,11 @@ function carriesType(type: ValueType): boolean {
   }
 }
 
+/** Whether a value is known to have no elements: nothing passes through it, and ONNX Runtime may take an Expand to its shape for none. */
+export function isEmpty({ shape }: Value): boolean {
+  return shape?.includes(0) === true;
+}
+
 /** The values made by these nodes (in order) that depend on any of `from` through values that carry a co-state; `from` included. */
 export function downstream(nodes: readonly Node[], from: Iterable<Value>): Set<Value> {
   const active = new Set<Value>();

@@ -1,6 +1,6 @@
 import type { Node, Value } from '../graph/value.ts';
 import { usedBy } from '../graph/walk.ts';
-import { carries } from './activity.ts';
+import { carries, isEmpty } from './activity.ts';
 import { dependents } from './extend.ts';
 import type { Named } from './names.ts';
 import { ruleFor } from './table.ts';
@@ -27,7 +27,7 @@ export function cutOf(
   if (!flow.arrives) return { kind: 'cut', why: `${to} ${of.length === 1 ? 'does' : 'do'} not depend on it` };
   const cuts = flow.cuts();
   if (flow.carried) {
-    const chain = flow.chainThrough((node) => ruleFor(node)?.zero !== true);
+    const chain = flow.chainThrough((node) => ruleFor(node)?.zero !== true && !node.outputs.every(isEmpty));
     if (chain === undefined) return { kind: 'zero' };
     return { kind: 'cut', why: passedNothing(chain, from, pulled) };
   }

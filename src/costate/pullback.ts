@@ -1,7 +1,7 @@
 import { HopfcoleError } from '../files/error.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { capturesOf, subgraphsOf, usedBy } from '../graph/walk.ts';
-import { carries, downstream, upstream } from './activity.ts';
+import { carries, downstream, isEmpty, upstream } from './activity.ts';
 import { sumOfBars } from './control/sequence-sum.ts';
 import { subgraphRuleOf } from './control/table.ts';
 import { exempt } from './exempt.ts';
@@ -47,7 +47,8 @@ export function pullback({ nodes, seeds, wrt, left }: Pull): readonly (Value | u
   for (const node of path.toReversed()) {
     const given = node.outputs.map((output) => (active.has(output) ? settled(output) : undefined));
     if (given.every((bar) => bar === undefined)) continue;
-    for (const [value, bar] of barsOf(node, given, active, left?.get(node))) add(value, bar);
+    for (const [value, bar] of barsOf(node, given, active, left?.get(node)))
+      if (!isEmpty(value) || wanted.has(value)) add(value, bar);
     // A co-state that nobody asks for is not kept.
     for (const output of node.outputs) if (!wanted.has(output)) bars.delete(output);
   }

@@ -24,6 +24,14 @@ function moved(
   return unary(name, (x) => cube(move(x)), `z = ${torch}\nreturn z * z * z`, shape, more);
 }
 
+const nothing = (x: Value): Value => op.reduceSum(op.slice(x, ints(3), ints(3), ints(1)), ints(1));
+
+judged('co-states of slices of no elements', [
+  unary('beside others', (x) => op.add(op.mul(x, x), nothing(x)), 'x * x + x[:, 3:3].sum(1, keepdim=True)', [4, 3]),
+  unary('of a product', (x) => op.add(op.exp(x), nothing(op.mul(x, x))), 'x.exp()', [4, 3]),
+  unary('alone', nothing, 'x[:, 3:3].sum(1, keepdim=True)', [4, 3]),
+]);
+
 judged('co-states of slices with steps', [
   moved('every second', [3, 7], (x) => op.slice(x, ints(0), largest, ints(1), ints(2)), 'x[:, ::2]'),
   moved('every second from the second', [3, 6], (x) => op.slice(x, ints(1), largest, ints(-1), ints(2)), 'x[:, 1::2]'),
