@@ -226,7 +226,8 @@ class Turn {
 
   private result(result: Result): number {
     const there = this.results.findIndex(
-      ({ value, axis, direction }) => value === result.value && axis === result.axis && direction === result.direction,
+      ({ value, axis, direction = 1 }) =>
+        value === result.value && axis === result.axis && direction === (result.direction ?? 1),
     );
     return there < 0 ? this.results.push(result) - 1 : there;
   }
