@@ -3,7 +3,7 @@ import { rewriteGraph } from '../graph/passes/rewrite.ts';
 import { bareGraph } from '../graph/subgraph.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { usedBy } from '../graph/walk.ts';
-import { downstream, upstream } from './activity.ts';
+import { downstream, isEmpty, upstream } from './activity.ts';
 import { sumOfBars } from './control/sequence-sum.ts';
 import { cast, ints, scalarLike } from './pieces.ts';
 import { type Pull, pullback } from './pullback.ts';
@@ -40,7 +40,7 @@ export function pullbackInBlocks(pull: Pull, blocks: number | 'auto'): readonly 
       if (bar !== undefined) seeds.set(value, bar);
     }
     if (seeds.size === 0) return;
-    const before = usedFromBefore(nodes, made, active);
+    const before = usedFromBefore(nodes, made, active).filter((value) => !isEmpty(value) || asked.has(value));
     const inner = [...made].filter((value) => asked.has(value));
     // The last block is still there when the way back begins.
     const found =
@@ -70,7 +70,7 @@ function again(
   const needed = [...seeds.keys(), ...inner];
   let found: readonly (Value | undefined)[] = [];
   const thenBranch = (): readonly Value[] => {
-    const block = bareGraph('block', [], needed, nodes);
+    const block = bareGraph('block', [], needed, nodes.filter(isHeavy));
     const { nodes: copied, outputs } = rewriteGraph(block, () => undefined, { copy: { rename: () => undefined } });
     const copyOf = new Map(needed.map((value, index) => [value, outputs[index]?.value ?? value]));
     const inCopy = (value: Value): Value => copyOf.get(value) ?? value;
@@ -79,14 +79,25 @@ function again(
       seeds: new Map([...seeds].map(([value, bar]) => [inCopy(value), bar])),
       wrt: [...before, ...inner.map(inCopy)],
     });
-    return found.filter((bar) => bar !== undefined);
+    const there = found.filter((bar) => bar !== undefined);
+    // Where nothing is passed nobody reads the If, but it must have an output.
+    return there.length === 0 ? [op.identity(arriving)] : there;
   };
   // Never taken: anything of the same types does, and the values themselves cost nothing.
-  const elseBranch = (): readonly Value[] =>
-    [...before, ...inner].flatMap((value, index) => (found[index] === undefined ? [] : [op.identity(value)]));
+  const elseBranch = (): readonly Value[] => {
+    const there = [...before, ...inner].filter((_, index) => found[index] !== undefined);
+    return (there.length === 0 ? [arriving] : there).map((value) => op.identity(value));
+  };
   const given = op.if(alwaysTrue(arriving), { thenBranch, elseBranch });
   let next = 0;
   return found.map((bar) => (bar === undefined ? undefined : given[next++]));
+}
+
+/**
+ * Not the arithmetic of shapes: it is nothing to keep, and within the branch onnx's full check takes some of it for vectors of no elements.
+ */
+function isHeavy({ outputs }: Node): boolean {
+  return !outputs.every(({ dtype, shape }) => (dtype === 'int64' || dtype === 'int32') && (shape?.length ?? 2) < 2);
 }
 
 /** Not |b| < 0 for the first element b: true for every number, NaN and nothing at all. */
