@@ -37,11 +37,19 @@ const rows = index.filter(
     model !== undefined && (filter === undefined || `${name} by ${exporter}`.includes(filter)),
 );
 
+/**
+ * Networks with a parameter whose true co-state is zero or next to it, what is left of sums a million times as large: the scale before a
+ * norm, the bias of the keys of a softmax. Rounding alone is compared there.
+ */
+const residues = new Set(['group-norm', 'bert-masked']);
+
 interface Graph {
   readonly file: string;
   readonly input: string;
   readonly expected: string;
   readonly gradients: string;
+  /** How often PyTorch's own difference between float32 and float64 is allowed. */
+  readonly slack: number;
   /** Inputs that are not the network's: from which array of PyTorch's file. */
   readonly seeds: Readonly<Record<string, string>>;
   /** Outputs: which array each should be. */
@@ -86,6 +94,7 @@ async function prepare(row: Row, kind: 'vjp' | 'mse' | 'hvp'): Promise<Graph & {
     input: row.input,
     expected: `${row.name}.expected.npz`,
     gradients: `${row.name}.gradients.npz`,
+    slack: residues.has(row.name) ? 3 : 1,
     seeds,
     compare,
     names: gradients.map(({ wrt }) => wrt),
