@@ -3,6 +3,7 @@ import { atCaller } from '../src/graph/apply.ts';
 import type { CostateRule } from '../src/graph/costate.ts';
 import type { FunctionDefinition } from '../src/graph/function.ts';
 import { inputValue, makeNode } from '../src/graph/make.ts';
+import { ambientMetadata, withModule } from '../src/graph/module-path.ts';
 import { subgraph } from '../src/graph/subgraph.ts';
 import type { TensorType } from '../src/graph/type.ts';
 import type { Value } from '../src/graph/value.ts';
@@ -34,7 +35,7 @@ function definitionOf(form: Form): FunctionDefinition {
   const known = definitions.get(key);
   if (known !== undefined) return known;
   const inputs = form.inputs.map(([name, type]) => inputValue(name, type));
-  const graph = subgraph(form.name, inputs, () => form.body(inputs));
+  const graph = withModule(undefined, () => subgraph(form.name, inputs, () => form.body(inputs)));
   const outputs = graph.outputs.map(({ value }, index) => ({ name: form.outputs[index] ?? '', value }));
   const made: FunctionDefinition = Object.freeze({
     domain,
@@ -73,7 +74,7 @@ export function callForm(
     outputCount: types.length,
     inferred: types.map((type) => ({ type })),
     callee,
-    metadata,
+    metadata: new Map([...ambientMetadata(), ...metadata]),
   }).outputs;
 }
 

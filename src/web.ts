@@ -66,10 +66,11 @@ export type { CostateRule } from './graph/costate.ts';
 export { call, defineFunction, type FunctionSpec } from './graph/define.ts';
 export type { FunctionDefinition } from './graph/function.ts';
 export type { Graph, Model, Output } from './graph/graph.ts';
-export { inModule, moduleKey } from './graph/label.ts';
+export { inModule } from './graph/label.ts';
 export type { Literal } from './graph/literal.ts';
 export { constant, input, parameter } from './graph/make.ts';
 export { defaultIr, defaultOpset, type ModelSpec, model } from './graph/model.ts';
+export { moduleKey, withModule } from './graph/module-path.ts';
 export * as op from './graph/op.ts';
 // Passes: a model in, a model out.
 export { removeDead } from './graph/passes/dead.ts';
@@ -89,9 +90,9 @@ export { fromProto } from './graph/wire/read.ts';
 export { toProto } from './graph/wire/write.ts';
 
 // Networks of Hamilton-Jacobi layers from a specification, fresh or with a checkpoint's weights.
-export type { Reading, Status } from './layers/reading.ts';
-export { parseSpec, type Spec, specJsonSchema } from './layers/spec.ts';
-export { buildNetwork, importNetwork, type Network, readingKey } from './layers/weights.ts';
+export { buildNetwork, importNetwork, type Network, ownKey } from './layers/network.ts';
+export { type Reading, readingKey, type Status } from './layers/reading.ts';
+export { parseSpec, type Spec, specJsonSchema } from './layers/spec/spec.ts';
 export type { ModelInit, ModelProto } from './onnx/messages.ts';
 export { type ReadOptions, readModel } from './onnx/read.ts';
 export { encodeModel, writeModel } from './onnx/write.ts';

@@ -1,7 +1,7 @@
 import { HopfcoleError } from '../files/error.ts';
 import { parseJson } from '../files/json.ts';
 import { openFile } from '../files/node/file.ts';
-import { parseSpec, type Spec } from '../layers/spec.ts';
+import { parseSpec, type Spec } from '../layers/spec/spec.ts';
 
 /** A specification is a page of JSON; anything larger than this is something else. */
 const sizeLimit = 16 << 20;

@@ -6,6 +6,7 @@ import type { FunctionDefinition } from './function.ts';
 import type { Graph } from './graph.ts';
 import { inputValue, makeNode } from './make.ts';
 import { defaultOpset } from './model.ts';
+import { withModule } from './module-path.ts';
 import { subgraph } from './subgraph.ts';
 import type { Value } from './value.ts';
 import { capturesOf, everyNode } from './walk.ts';
@@ -41,7 +42,7 @@ export function defineFunction(spec: FunctionSpec): FunctionDefinition {
   if (new Set([...spec.inputs, ...spec.outputs]).size !== spec.inputs.length + spec.outputs.length)
     throw new HopfcoleError('DUPLICATE_NAME', 'two inputs or outputs of a function have one name', where);
   const inputs = spec.inputs.map((name) => inputValue(name, undefined));
-  const built = subgraph(spec.name, inputs, () => spec.build(inputs));
+  const built = withModule(undefined, () => subgraph(spec.name, inputs, () => spec.build(inputs)));
   if (built.outputs.length !== spec.outputs.length)
     throw new HopfcoleError(
       'WRONG_ARITY',

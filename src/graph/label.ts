@@ -1,9 +1,7 @@
 import { HopfcoleError } from '../files/error.ts';
 import { makeNode } from './make.ts';
+import { moduleKey } from './module-path.ts';
 import type { Value } from './value.ts';
-
-/** Metadata key of the module a node belongs to, as PyTorch's users name modules: `blocks.0.attn`. */
-export const moduleKey = 'hopfcole.module';
 
 /**
  * The same value from a node that carries a name and the module it belongs to (values are immutable: the node is made anew,

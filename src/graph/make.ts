@@ -8,6 +8,7 @@ import { inferFunction } from './infer-function.ts';
 import { contribRules } from './inference/contrib.ts';
 import { inferenceRules } from './inference/table.ts';
 import { type Literal, tensorFrom } from './literal.ts';
+import { ambientMetadata } from './module-path.ts';
 import { recordNode } from './record.ts';
 import type { Inferred } from './rule.ts';
 import { type Schema, schemaOf } from './schema.ts';
@@ -61,7 +62,6 @@ export interface NodeSpec {
 }
 
 const noAttributes: Attributes = new Map();
-const noMetadata: ReadonlyMap<string, string> = new Map();
 
 /** The one place that makes nodes: infers the outputs' types and ties node and outputs together. Checks of a call are `checkCall`'s. */
 export function makeNode(spec: NodeSpec): Node {
@@ -78,7 +78,7 @@ export function makeNode(spec: NodeSpec): Node {
     outputs,
     name: spec.name,
     doc: spec.doc,
-    metadata: spec.metadata ?? noMetadata,
+    metadata: spec.metadata ?? ambientMetadata(),
     callee: spec.callee,
     origin: spec.origin,
   };

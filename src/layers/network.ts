@@ -1,92 +1,50 @@
-import { gibbsWeights } from '../../ops/gibbs-weights.ts';
-import { logSumExp } from '../../ops/log-sum-exp.ts';
-import type { DType } from '../files/dtype.ts';
-import { fromNumbers } from '../files/tensor.ts';
-import { inModule } from '../graph/label.ts';
-import { constant, parameter } from '../graph/make.ts';
-import * as op from '../graph/op.ts';
-import type { Value } from '../graph/value.ts';
-import type { EpsilonPlan, LayerPlan, ParameterPlan } from './plan.ts';
-import { linearReading, lseReading, type Reading, reluReading, softmaxReading } from './reading.ts';
+import type { AnyTensor } from '../files/tensor.ts';
+import type { Model } from '../graph/graph.ts';
+import { type ModelSpec, model } from '../graph/model.ts';
+import { type Finished, fresh, fromCheckpoint, type Module } from './module.ts';
+import { compose, declaredDType } from './spec/compose.ts';
+import type { Spec } from './spec/spec.ts';
 
-/** The value of a parameter, in the dtype the network computes in. */
-export type ParameterValues = (plan: ParameterPlan) => Value;
-
-/** Composes planned layers into one chain of Values; the readings say which equation each layer is. */
-export function composeNetwork(
-  input: Value,
-  plans: readonly LayerPlan[],
-  parameters: ParameterValues,
-  dtype: DType,
-): { readonly output: Value; readonly readings: readonly Reading[] } {
-  const readings: Reading[] = [];
-  let x = input;
-  for (const plan of plans) {
-    x = composeLayer(x, plan, parameters, dtype);
-    readings.push(readingOf(plan));
-  }
-  return { output: x, readings };
+/** A network as a model, which equation each layer is, and what became of the parameters. */
+export interface Network extends Finished {
+  readonly model: Model;
 }
 
-function composeLayer(x: Value, plan: LayerPlan, parameters: ParameterValues, dtype: DType): Value {
-  switch (plan.kind) {
-    case 'linear':
-      return linear(x, plan, parameters);
-    case 'relu':
-      return inModule(op.relu(x), plan.name);
-    case 'softmax':
-      return inModule(gibbsWeights(x, epsilonValue(plan.epsilon, plan.name, parameters)), plan.name);
-    case 'lse': {
-      const W = parameters(plan.weight);
-      const b = plan.bias === undefined ? zeros(plan.weight.shape.slice(0, -1), dtype) : parameters(plan.bias);
-      const f = inModule(logSumExp(x, W, b, epsilonValue(plan.epsilon, plan.name, parameters)), plan.name);
-      return plan.keepdim && plan.units === undefined ? op.unsqueeze(f, constant(fromNumbers('int64', [1], [1]))) : f;
-    }
-  }
+/** Metadata key of a model: JSON, the names of parameters that are no weights of a state dict (temperatures and the like). */
+export const ownKey = 'hopfcole.own';
+
+type Target = Pick<ModelSpec, 'opset' | 'ir'>;
+
+/** A network with fresh weights in PyTorch's distributions: the same seed gives the same model everywhere. */
+export function buildNetwork(spec: Spec, seed: number, target: Target = {}, file?: string): Network {
+  return assemble(spec, fresh({ seed, dtype: computeDType(spec) }), target, file);
 }
 
-/** nn.Linear: Gemm on [batch, in], MatMul and Add on more axes. */
-function linear(x: Value, plan: Extract<LayerPlan, { kind: 'linear' }>, parameters: ParameterValues): Value {
-  const W = parameters(plan.weight);
-  const b = plan.bias === undefined ? undefined : parameters(plan.bias);
-  if (x.shape?.length === 2) return inModule(op.gemm(x, W, b, { transB: !plan.transposed }), plan.name);
-  const y = inModule(op.matMul(x, plan.transposed ? W : op.transpose(W, { perm: [1, 0] })), plan.name);
-  return b === undefined ? y : op.add(y, b);
+/**
+ * A network with a checkpoint's weights, which are not copied. Names are the specification's (its `names` say where the checkpoint's
+ * differ); a prefix that stands before every name (`module.`, `_orig_mod.`, `model.`, `net.`) is seen through.
+ * @throws MISSING_PARAMETERS and SHAPE_MISMATCH listing everything at once; what does not compose, as the layers throw.
+ */
+export function importNetwork(
+  spec: Spec,
+  tensors: ReadonlyMap<string, AnyTensor>,
+  target: Target = {},
+  file?: string,
+  partial = false,
+): Network {
+  const root = fromCheckpoint(tensors, { dtype: computeDType(spec), file, partial, names: spec.names });
+  return assemble(spec, root, target, file);
 }
 
-/** Epsilon as the operators take it: a float32 scalar. A fixed one is a parameter too, so that it can be found and changed. */
-function epsilonValue(plan: EpsilonPlan, layer: string, parameters: ParameterValues): Value {
-  if ('value' in plan) return parameter(`${layer}.epsilon`, fromNumbers('float32', [], [plan.value]));
-  const stored = op.cast(parameters(plan.parameter), { to: 'float32' });
-  const scalar = plan.parameter.shape.length === 0 ? stored : op.squeeze(stored);
-  switch (plan.transform) {
-    case 'none':
-      return scalar;
-    case 'exp':
-      return op.exp(scalar);
-    case 'softplus':
-      return op.softplus(scalar);
-  }
+function assemble(spec: Spec, root: Module, target: Target, file: string | undefined): Network {
+  const { inputs, outputs } = compose(spec, root, file);
+  const finished = root.finish();
+  const metadata = finished.own.length === 0 ? {} : { [ownKey]: JSON.stringify(finished.own) };
+  return { model: model({ name: spec.name, inputs, outputs, ...target, metadata }), ...finished };
 }
 
-function zeros(shape: readonly number[], dtype: DType): Value {
-  return constant(fromNumbers(dtype, shape, new Float64Array(shape.reduce((a, b) => a * b, 1))));
-}
-
-function readingOf(plan: LayerPlan): Reading {
-  switch (plan.kind) {
-    case 'linear':
-      return linearReading(plan.name);
-    case 'relu':
-      return reluReading(plan.name);
-    case 'softmax':
-      return softmaxReading(plan.name, viscosityOf(plan.epsilon));
-    case 'lse':
-      return lseReading(plan.name, viscosityOf(plan.epsilon));
-  }
-}
-
-function viscosityOf(plan: EpsilonPlan): number | string {
-  if ('value' in plan) return plan.value;
-  return plan.transform === 'none' ? plan.parameter.name : `${plan.transform}(${plan.parameter.name})`;
+/** bfloat16 networks run widened: ONNX Runtime's CPU has no bfloat16 kernels for what they need. */
+function computeDType(spec: Spec): 'float32' | 'float16' | 'float64' {
+  const dtype = declaredDType(spec);
+  return dtype === 'bfloat16' ? 'float32' : dtype;
 }

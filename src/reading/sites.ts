@@ -3,7 +3,7 @@ import { recognise } from '../../ops/table.ts';
 import { toNumbers } from '../files/tensor.ts';
 import type { FunctionDefinition } from '../graph/function.ts';
 import type { Model } from '../graph/graph.ts';
-import { moduleKey } from '../graph/label.ts';
+import { moduleKey } from '../graph/module-path.ts';
 import { constantTensor } from '../graph/passes/constants.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { everyNode } from '../graph/walk.ts';

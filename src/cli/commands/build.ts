@@ -14,12 +14,12 @@ export const build: Command = {
   },
   example: 'hopfcole build examples/lse.json -o lse.onnx',
   async run(args) {
-    const { specJsonSchema } = await import('../../layers/spec.ts');
+    const { specJsonSchema } = await import('../../layers/spec/spec.ts');
     if (args.schema === true) {
       const schema = specJsonSchema();
       return { json: { schema }, text: [JSON.stringify(schema, undefined, 2)] };
     }
-    const { buildNetwork } = await import('../../layers/weights.ts');
+    const { buildNetwork } = await import('../../layers/network.ts');
     const { readSpec } = await import('../spec-file.ts');
     const { describedText, saveModel, signature } = await import('../model-files.ts');
     const path = text(args, 'spec');

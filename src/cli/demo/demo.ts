@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attributionGraph, epsilonInput } from '../../analysis/attribution.ts';
 import { fromNumbers, type Tensor, toNumbers } from '../../files/tensor.ts';
-import { importNetwork } from '../../layers/weights.ts';
+import { importNetwork } from '../../layers/network.ts';
 import { digitsReport } from '../../report/digits.ts';
 import type { DigitsData } from '../../report/digits-data.ts';
 import { packageVersion } from '../../runtime/node/ort.ts';

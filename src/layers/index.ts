@@ -1,0 +1,28 @@
+/** Layers that say which Hamilton-Jacobi equation they discretise: functions on a module and Values (`hopfcole/layers`). */
+
+// Linear and log-sum-exp layers, units, networks of these alone.
+export {
+  decodeAtoms,
+  encodeAtoms,
+  type HopfColeLayerOptions,
+  type HopfColeValues,
+  hopfColeLayer,
+} from './hopf-cole.ts';
+export * from './initial.ts';
+export { type LinearOptions, linear } from './linear.ts';
+export { type AtomOptions, type LseHeadOptions, type LseOptions, lse, lseHead, softmax, tropical } from './lse.ts';
+export { type ConvexOptions, convexNetwork } from './models/convex.ts';
+export { type LseNetworkOptions, lseNetwork, type MlpOptions, mlp } from './models/mlp.ts';
+// Where parameters come from.
+export { type Epsilon, type Finished, fresh, fromCheckpoint, Module, type ModuleOptions } from './module.ts';
+// What a layer is.
+export {
+  type Architecture,
+  architectures,
+  type Reading,
+  type ReadingDetails,
+  type ReadingKind,
+  readingOf,
+  type Status,
+} from './reading.ts';
+export { type Activation, type ActivationOptions, activation, activations, relu, softplus } from './units.ts';
