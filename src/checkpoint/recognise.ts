@@ -35,15 +35,21 @@ export async function recogniseFormat(source: ByteSource): Promise<Format> {
   const head = await source.read(0, Math.min(512, source.size));
   for (const [format, mark] of marks) if (startsWith(head, mark)) return format;
   if (startsWith(head, [0x50, 0x4b, 3, 4]) || startsWith(head, [0x50, 0x4b, 5, 6])) return archiveFormat(source);
+  const headerLength = safetensorsHeader(head);
+  // A header of 128 bytes begins as a pickle of protocol 0 does: what fits in the file is asked first.
+  if (headerLength <= BigInt(source.size)) return 'safetensors';
   if (head[0] === 0x80 && (head[1] ?? 99) <= 5) return startsWith(head.subarray(2), legacy) ? 'torch-legacy' : 'pickle';
   // The oldest torch files are tar archives.
   if (startsWith(head.subarray(257), [...'ustar'].map(codeOf))) return 'torch-legacy';
-  if (head.byteLength > 8 && head[8] === 0x7b) {
-    const length = new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true);
-    if (length < 2n ** 40n) return 'safetensors';
-  }
+  if (headerLength < 2n ** 40n) return 'safetensors';
   if (/^(\xef\xbb\xbf)?\s*\{/.test(String.fromCharCode(...head))) return jsonFormat(source);
   return (await isOnnx(source)) ? 'onnx' : 'unknown';
+}
+
+/** The length that a safetensors file gives its header, a JSON object; more than any file has where it is none. */
+function safetensorsHeader(head: Uint8Array): bigint {
+  if (head.byteLength <= 8 || head[8] !== 0x7b) return 2n ** 64n;
+  return new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true);
 }
 
 async function archiveFormat(source: ByteSource): Promise<Format> {

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { HopfcoleError } from '../../src/files/error.ts';
 import { fromNumbers, type Tensor, toNumbers } from '../../src/files/tensor.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
-import { parseSpec, specJsonSchema } from '../../src/layers/spec/spec.ts';
 import { buildNetwork, importNetwork } from '../../src/layers/network.ts';
+import { parseSpec, specJsonSchema } from '../../src/layers/spec/spec.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
 import { openSession } from '../../src/runtime/node/open.ts';
 
