@@ -183,8 +183,15 @@ function polynomialOf(dim: number | string): Polynomial {
 function dimOf(polynomial: Polynomial): Dim {
   const value = constantValue(polynomial);
   if (value !== undefined) return value;
+  const name = soleSymbol(polynomial);
+  // A name that would be read as something else (`"2"`, `"a + b"`) keeps its quotes.
+  return name !== undefined && soleSymbol(polynomialOf(name)) === name ? name : print(polynomial);
+}
+
+/** The name of the symbol that is all of a polynomial. */
+function soleSymbol(polynomial: Polynomial): string | undefined {
   const [term] = polynomial;
   const [atom] = term?.factors ?? [];
   const alone = polynomial.length === 1 && term?.coefficient === 1 && term.factors.length === 1;
-  return alone && atom?.kind === 'symbol' ? atom.name : print(polynomial);
+  return alone && atom?.kind === 'symbol' ? atom.name : undefined;
 }

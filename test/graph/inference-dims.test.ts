@@ -152,6 +152,8 @@ describe('dimensions', () => {
     expect(dim).toBe(undefined);
     const deep = `${'('.repeat(200)}T${')'.repeat(200)}`;
     expect(canonicalDim(deep)).toBe(deep);
+    for (const quoted of ['"2"', '"T + 1"', '"head count"', '""2""'])
+      expect(canonicalDim(canonicalDim(quoted))).toBe(canonicalDim(quoted));
   });
 
   it('keep the value of any expression, and its canonical form when read again', () => {
