@@ -2,6 +2,7 @@
 
 // Models for others: opset, IR version, functions inlined, weights beside the model.
 export { exportOnnx, type OnnxTarget } from '../exporters/onnx/export.ts';
+export { exportWeights, type WeightFormat } from '../exporters/weights/export.ts';
 
 // Files: read at any offset without being loaded, written whole or not at all.
 export { openFile } from './files/node/file.ts';

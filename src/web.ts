@@ -90,9 +90,10 @@ export { fromProto } from './graph/wire/read.ts';
 export { toProto } from './graph/wire/write.ts';
 
 // Networks of Hamilton-Jacobi layers from a specification, fresh or with a checkpoint's weights.
-export { buildNetwork, importNetwork, type Network, ownKey } from './layers/network.ts';
+export { buildNetwork, importNetwork, type Network } from './layers/network.ts';
 export { type Reading, readingKey, type Status } from './layers/reading.ts';
 export { parseSpec, type Spec, specJsonSchema } from './layers/spec/spec.ts';
+export { stateDictOf } from './layers/state-dict.ts';
 export type { ModelInit, ModelProto } from './onnx/messages.ts';
 export { type ReadOptions, readModel } from './onnx/read.ts';
 export { encodeModel, writeModel } from './onnx/write.ts';

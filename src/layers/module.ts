@@ -31,6 +31,7 @@ interface Build {
   readonly held: Map<object, Map<string, { readonly name: string; readonly value: Value }>>;
   readonly readings: Reading[];
   readonly own: Set<string>;
+  readonly tied: Map<string, string>;
   readonly changed: { readonly name: string; readonly why: string }[];
 }
 
@@ -47,6 +48,8 @@ export interface Finished {
   readonly readings: readonly Reading[];
   /** Names of the model's parameters that are no weights of a state dict: temperatures and the like. */
   readonly own: readonly string[];
+  /** Names of the state dict that stand for the same weights as another, and which. */
+  readonly tied: Readonly<Record<string, string>>;
 }
 
 /**
@@ -119,6 +122,7 @@ export class Module {
     const stored = place?.stored ?? full;
     if (holder !== undefined) {
       build.changed.push({ name: stored, why: `tied to ${holder.name}, which the model holds once` });
+      build.tied.set(full, holder.name);
       return holder.value;
     }
     if (stored !== full) build.changed.push({ name: stored, why: `in the model it is called ${full}` });
@@ -278,8 +282,8 @@ export class Module {
 
   /** What became of the parameters. @throws MISSING_PARAMETERS, SHAPE_MISMATCH listing everything at once. */
   finish(): Finished {
-    const { source, changed, readings, own } = this.build;
-    return { parameters: source.finish(), changed, readings, own: [...own] };
+    const { source, changed, readings, own, tied } = this.build;
+    return { parameters: source.finish(), changed, readings, own: [...own], tied: Object.fromEntries(tied) };
   }
 }
 
@@ -304,6 +308,7 @@ function rooted(source: ParameterSource, { dtype = 'float32' }: ModuleOptions): 
     held: new Map(),
     readings: [],
     own: new Set(),
+    tied: new Map(),
     changed: [],
   };
   return new Module(build, '');

@@ -4,14 +4,12 @@ import { type ModelSpec, model } from '../graph/model.ts';
 import { type Finished, fresh, fromCheckpoint, type Module } from './module.ts';
 import { compose, declaredDType } from './spec/compose.ts';
 import type { Spec } from './spec/spec.ts';
+import { ownKey, tiedKey } from './state-dict.ts';
 
 /** A network as a model, which equation each layer is, and what became of the parameters. */
 export interface Network extends Finished {
   readonly model: Model;
 }
-
-/** Metadata key of a model: JSON, the names of parameters that are no weights of a state dict (temperatures and the like). */
-export const ownKey = 'hopfcole.own';
 
 type Target = Pick<ModelSpec, 'opset' | 'ir'>;
 
@@ -39,8 +37,15 @@ export function importNetwork(
 function assemble(spec: Spec, root: Module, target: Target, file: string | undefined): Network {
   const { inputs, outputs } = compose(spec, root, file);
   const finished = root.finish();
-  const metadata = finished.own.length === 0 ? {} : { [ownKey]: JSON.stringify(finished.own) };
-  return { model: model({ name: spec.name, inputs, outputs, ...target, metadata }), ...finished };
+  return { model: model({ name: spec.name, inputs, outputs, ...target, metadata: metadataOf(finished) }), ...finished };
+}
+
+/** What a model tells of its parameters, so that they can be written back as a state dict. */
+export function metadataOf({ own, tied }: Finished): Record<string, string> {
+  return {
+    ...(own.length === 0 ? {} : { [ownKey]: JSON.stringify(own) }),
+    ...(Object.keys(tied).length === 0 ? {} : { [tiedKey]: JSON.stringify(tied) }),
+  };
 }
 
 /** bfloat16 networks run widened: ONNX Runtime's CPU has no bfloat16 kernels for what they need. */
