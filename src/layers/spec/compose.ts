@@ -74,7 +74,8 @@ function composeLayer(
   const { graph, named, asked, further, file } = context;
   const kind = layerKinds.get(layer.kind);
   if (kind === undefined) throw new HopfcoleError('BAD_SPEC', `unknown layer kind '${layer.kind}'`, { file, at: path });
-  const own = layer.name ?? (kind.root ? '' : String(index));
+  const said = layer.name ?? (kind.root ? '.' : String(index));
+  const own = said === '.' ? '' : said;
   const module = outer.at(own);
   const name = prefix === '' ? own : own === '' ? prefix : `${prefix}.${own}`;
   const inputs =

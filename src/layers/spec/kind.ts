@@ -46,9 +46,10 @@ export interface LayerKind {
 const common = {
   name: z
     .string()
+    .min(1, "Invalid input: expected a name ('.' where the parameters stand at the root of the state dict)")
     .optional()
     .describe(
-      'prefix of its parameters in the state dict, such as net.0 (what stands before every name may be left out); default: its position, as in nn.Sequential; a whole model stands at the root',
+      'prefix of its parameters in the state dict, such as net.0 (what stands before every name may be left out); default: its position, as in nn.Sequential; a whole model stands at the root, and so does a layer called .',
     ),
   from: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
