@@ -10,6 +10,7 @@ const pages = [
   'CONTRIBUTING.md',
   'docs/architecture.md',
   'docs/cli.md',
+  'docs/layers.md',
   'docs/library.md',
   'docs/custom-operators.md',
   'docs/operators.md',

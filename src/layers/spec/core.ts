@@ -38,11 +38,27 @@ function biasOf({ bias: said, biasName }: { bias: boolean | string; biasName?: s
 
 const unitKinds = activations
   .filter((name) => !['softplus', 'prelu', 'elu', 'leaky-relu'].includes(name))
-  .map((name) => kind(name, {}, ({ module, input }) => activation(module, input, name)));
+  .map((name) => kind(name, {}, ({ module, input }) => activation(module, input, name), { about: unitText(name) }));
+
+function unitText(name: string): string {
+  return name === 'relu'
+    ? 'max(z, 0): the limit of softplus, two atoms.'
+    : name === 'identity'
+      ? 'What it takes.'
+      : `${name} on each entry.`;
+}
 
 const slopedKinds = (['elu', 'leaky-relu'] as const).map((name) =>
-  kind(name, { alpha: z.number().optional() }, ({ module, input, options }) =>
-    activation(module, input, name, options),
+  kind(
+    name,
+    {
+      alpha: z
+        .number()
+        .optional()
+        .describe(name === 'elu' ? 'default 1' : 'the slope below 0; default 0.01'),
+    },
+    ({ module, input, options }) => activation(module, input, name, options),
+    { about: unitText(name) },
   ),
 );
 
@@ -57,17 +73,28 @@ export const coreKinds: readonly LayerKind[] = [
       transposed: z.boolean().default(false).describe('the weight is stored [in, out], not [out, in]'),
     },
     ({ module, input, options }) => linear(module, input, { ...options, bias: biasOf(options) }),
+    { about: 'nn.Linear: weight [out, in], bias [out]; [.., in] -> [.., out].' },
   ),
-  kind('lse', { ...atomFields, epsilon: epsilon.default(1) }, ({ module, input, options }) =>
-    lse(module, input, { ...options, bias: biasOf(options) }),
+  kind(
+    'lse',
+    { ...atomFields, epsilon: epsilon.default(1) },
+    ({ module, input, options }) => lse(module, input, { ...options, bias: biasOf(options) }),
+    {
+      about:
+        'Log-sum-exp unit or bank, exactly a viscous Hopf-Cole solution: weight [N, d] or [K, N, d], bias [N] or [K, N].',
+    },
   ),
-  kind('tropical', atomFields, ({ module, input, options }) =>
-    tropical(module, input, { ...options, bias: biasOf(options) }),
+  kind(
+    'tropical',
+    atomFields,
+    ({ module, input, options }) => tropical(module, input, { ...options, bias: biasOf(options) }),
+    { about: 'The limit epsilon -> 0 of lse, with the same parameters: max over the atoms; a bank is maxout.' },
   ),
   kind(
     'lse-head',
     { ...atomFields, epsilon: epsilon.default(1), temperature: epsilon.optional().describe('default: epsilon') },
     ({ module, input, options }) => lseHead(module, input, { ...options, bias: biasOf(options) }),
+    { about: 'Classes as log-sum-exp units (a bank, as lse), then softmax weights at a temperature.' },
   ),
   kind(
     'hopf-cole',
@@ -87,23 +114,38 @@ export const coreKinds: readonly LayerKind[] = [
         if (value !== undefined) expose(name, value);
       return u;
     },
+    {
+      about:
+        'u(x, t) of the initial data y [N, d], g [N] by Hopf-Cole; further outputs gradient and foot (the foot point E_pi y), or index where epsilon is 0.',
+    },
   ),
-  kind('softmax', { epsilon: epsilon.default(1).describe('temperature') }, ({ module, input, options }) =>
-    softmax(module, input, options),
+  kind(
+    'softmax',
+    { epsilon: epsilon.default(1).describe('temperature') },
+    ({ module, input, options }) => softmax(module, input, options),
+    { about: 'Gibbs weights over the last axis.' },
   ),
-  kind('softplus', { epsilon: epsilon.default(1).describe('1/beta') }, ({ module, input, options }) =>
-    softplus(module, input, options),
+  kind(
+    'softplus',
+    { epsilon: epsilon.default(1).describe('1/beta') },
+    ({ module, input, options }) => softplus(module, input, options),
+    { about: 'epsilon log(exp(z/epsilon) + 1): nn.Softplus of beta 1/epsilon, two atoms.' },
   ),
   kind(
     'prelu',
     { parameters: size.optional().describe('slopes: one, or one per channel'), alpha: z.number().optional() },
     ({ module, input, options }) => activation(module, input, 'prelu', options),
+    { about: 'nn.PReLU: weight [parameters].' },
   ),
   ...unitKinds,
   ...slopedKinds,
-  kind('add', {}, ({ inputs }) => inputs.reduce((sum, value) => op.add(sum, value)), { takes: [2, 64] }),
+  kind('add', {}, ({ inputs }) => inputs.reduce((sum, value) => op.add(sum, value)), {
+    takes: [2, 64],
+    about: 'The sum of the values it names.',
+  }),
   kind('concat', { axis: z.int().default(-1) }, ({ inputs, options }) => op.concat(inputs, { axis: options.axis }), {
     takes: [2, 64],
+    about: 'The values it names, one after the other.',
   }),
   kind(
     'mlp',
@@ -114,7 +156,10 @@ export const coreKinds: readonly LayerKind[] = [
       activateLast: z.boolean().default(false),
     },
     ({ module, input, options }) => mlp(module, input, options),
-    { root: true },
+    {
+      root: true,
+      about: 'Linear, activation, Linear, ...: 0.weight, 0.bias, 2.weight, ... as nn.Sequential names them.',
+    },
   ),
   kind(
     'lse-network',
@@ -125,7 +170,10 @@ export const coreKinds: readonly LayerKind[] = [
       head: epsilon.optional().describe('ends in softmax weights at this temperature'),
     },
     ({ module, input, options }) => lseNetwork(module, input, options),
-    { root: true },
+    {
+      root: true,
+      about: 'Banks of log-sum-exp units one after the other: layers.0.weight [K, N, d], layers.0.bias [K, N], ...',
+    },
   ),
   kind(
     'convex-network',
@@ -136,6 +184,10 @@ export const coreKinds: readonly LayerKind[] = [
       positive: z.enum(['softplus', 'clamp']).default('softplus'),
     },
     ({ module, input, options }) => convexNetwork(module, input, options),
-    { root: true },
+    {
+      root: true,
+      about:
+        'Input-convex network of log-sum-exp units: layers.0.input.weight [K, N, d], layers.0.bias [K, N], layers.1.convex.weight [K, N, K before] (kept positive), ...; [batch, d] -> [batch].',
+    },
   ),
 ];

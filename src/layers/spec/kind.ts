@@ -40,6 +40,8 @@ export interface LayerKind {
   readonly root: boolean;
   /** How many values it takes: at least and at most. */
   readonly takes: readonly [number, number];
+  /** What it is and whose parameters it takes, for docs/layers.md and the schema. */
+  readonly about: string;
   readonly build: (place: Place<never>) => Value;
 }
 
@@ -64,10 +66,14 @@ export function kind<Fields extends z.core.$ZodLooseShape>(
   name: string,
   fields: Fields,
   build: (place: Place<z.output<z.ZodObject<Fields>>>) => Value,
-  { root = false, takes = [1, 1] as readonly [number, number] } = {},
+  { root = false, takes = [1, 1] as readonly [number, number], about = '' } = {},
 ): LayerKind {
-  const schema = z.strictObject({ kind: z.literal(name), ...common, ...fields });
-  return { kind: name, schema, root, takes, build: build as (place: Place<never>) => Value };
+  const schema = z.strictObject({
+    kind: about === '' ? z.literal(name) : z.literal(name).describe(about),
+    ...common,
+    ...fields,
+  });
+  return { kind: name, schema, root, takes, about, build: build as (place: Place<never>) => Value };
 }
 
 /** A size: at least one. */
