@@ -26,3 +26,15 @@ export {
   type Status,
 } from './reading.ts';
 export { type Activation, type ActivationOptions, activation, activations, relu, softplus } from './units.ts';
+// Recurrences.
+export { type CellOptions, gruCell, lstmCell, rnnCell } from './recurrent/cells.ts';
+export type {
+  LstmOptions,
+  LstmValues,
+  Nonlinearity,
+  RecurrentForm,
+  RecurrentOptions,
+  RecurrentValues,
+  RnnOptions,
+} from './recurrent/options.ts';
+export { gru, lstm, rnn } from './recurrent/recurrent.ts';

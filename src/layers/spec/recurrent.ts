@@ -1,0 +1,119 @@
+import * as z from 'zod';
+import { HopfcoleError } from '../../files/error.ts';
+import type { Value } from '../../graph/value.ts';
+import { gruCell, lstmCell, rnnCell } from '../recurrent/cells.ts';
+import type { RecurrentValues } from '../recurrent/options.ts';
+import { gru, lstm, rnn } from '../recurrent/recurrent.ts';
+import { kind, type LayerKind, type Place, size } from './kind.ts';
+
+const nonlinearity = z.enum(['tanh', 'relu']).default('tanh');
+
+const cellFields = {
+  in: size.optional().describe('input features; sizes may be left out where a checkpoint gives them'),
+  hidden: size.optional().describe('features of the state'),
+  bias: z.boolean().default(true),
+};
+
+const fields = {
+  ...cellFields,
+  layers: size.max(10_000).optional().describe('default: as many as the checkpoint has, or 1'),
+  bidirectional: z.boolean().optional().describe('default: as the checkpoint has, or false'),
+  batchFirst: z.boolean().default(true).describe("x is [batch, time, in]; false: [time, batch, in], PyTorch's default"),
+  form: z
+    .enum(['operator', 'scan'])
+    .optional()
+    .describe('one ONNX operator for each layer, or an explicit Scan of the Hamilton-Jacobi step: the same numbers'),
+  lengths: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'name of an int64 input [batch], the length of each sequence, as packed sequences; made where it is not there',
+    ),
+};
+
+/** h_n, c_n and the last layer's final state, under PyTorch's names. */
+function offer({ expose }: Pick<Place<unknown>, 'expose'>, values: RecurrentValues & { readonly c?: Value }): Value {
+  expose('h_n', values.h);
+  expose('last', values.last);
+  if (values.c !== undefined) expose('c_n', values.c);
+  return values.output;
+}
+
+function lengthsOf(
+  place: Place<{ readonly lengths?: string | undefined; readonly batchFirst: boolean }>,
+): Value | undefined {
+  const { input, options, graphInput } = place;
+  if (options.lengths === undefined) return undefined;
+  const batch = input.shape?.length === 3 ? input.shape[options.batchFirst ? 0 : 1] : 1;
+  return graphInput(options.lengths, 'int64', [batch]);
+}
+
+/** @throws BAD_SPEC where one state of an LSTM is given without the other. */
+function both(place: Place<unknown>): readonly [h: Value | undefined, c: Value | undefined] {
+  const [, h, c] = place.inputs;
+  if (place.inputs.length === 2)
+    throw new HopfcoleError(
+      'BAD_SPEC',
+      `${place.module.describe()} expects h and c, got one state`,
+      {},
+      'Name both in "from"',
+    );
+  return [h, c];
+}
+
+/** Recurrent networks and single cells. Initial states follow x in "from": h, and c of an LSTM. */
+export const recurrentKinds: readonly LayerKind[] = [
+  kind(
+    'rnn',
+    { ...fields, nonlinearity },
+    (place) => {
+      const { module, input, inputs, options } = place;
+      return offer(place, rnn(module, input, { ...options, initial: inputs[1], lengths: lengthsOf(place) }));
+    },
+    { takes: [1, 2] },
+  ),
+  kind(
+    'gru',
+    fields,
+    (place) => {
+      const { module, input, inputs, options } = place;
+      return offer(place, gru(module, input, { ...options, initial: inputs[1], lengths: lengthsOf(place) }));
+    },
+    { takes: [1, 2] },
+  ),
+  kind(
+    'lstm',
+    { ...fields, projection: size.optional().describe('proj_size: h = W_hr (o * tanh c) of so many features') },
+    (place) => {
+      const { module, input, options } = place;
+      const [initial, initialCell] = both(place);
+      return offer(place, lstm(module, input, { ...options, initial, initialCell, lengths: lengthsOf(place) }));
+    },
+    { takes: [1, 3] },
+  ),
+  kind(
+    'rnn-cell',
+    { ...cellFields, nonlinearity },
+    ({ module, input, inputs, options }) => rnnCell(module, input, { ...options, h: inputs[1] }),
+    { takes: [1, 2] },
+  ),
+  kind(
+    'gru-cell',
+    cellFields,
+    ({ module, input, inputs, options }) => gruCell(module, input, { ...options, h: inputs[1] }),
+    { takes: [1, 2] },
+  ),
+  kind(
+    'lstm-cell',
+    cellFields,
+    (place) => {
+      const { module, input, options, expose } = place;
+      const [before, cell] = both(place);
+      const { h, c } = lstmCell(module, input, { ...options, h: before, c: cell });
+      expose('c', c);
+      return h;
+    },
+    { takes: [1, 3] },
+  ),
+];
