@@ -15,6 +15,7 @@ export { type ConvexOptions, convexNetwork } from './models/convex.ts';
 export { type LseNetworkOptions, lseNetwork, type MlpOptions, mlp } from './models/mlp.ts';
 // Where parameters come from.
 export { type Epsilon, type Finished, fresh, fromCheckpoint, Module, type ModuleOptions } from './module.ts';
+export { type Network, network } from './network.ts';
 // What a layer is.
 export {
   type Architecture,
@@ -25,7 +26,6 @@ export {
   readingOf,
   type Status,
 } from './reading.ts';
-export { type Activation, type ActivationOptions, activation, activations, relu, softplus } from './units.ts';
 // Recurrences.
 export { type CellOptions, gruCell, lstmCell, rnnCell } from './recurrent/cells.ts';
 export type {
@@ -38,3 +38,4 @@ export type {
   RnnOptions,
 } from './recurrent/options.ts';
 export { gru, lstm, rnn } from './recurrent/recurrent.ts';
+export { type Activation, type ActivationOptions, activation, activations, relu, softplus } from './units.ts';

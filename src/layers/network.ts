@@ -36,16 +36,21 @@ export function importNetwork(
 
 function assemble(spec: Spec, root: Module, target: Target, file: string | undefined): Network {
   const { inputs, outputs } = compose(spec, root, file);
-  const finished = root.finish();
-  return { model: model({ name: spec.name, inputs, outputs, ...target, metadata: metadataOf(finished) }), ...finished };
+  return network(root, { name: spec.name, inputs, outputs, ...target });
 }
 
-/** What a model tells of its parameters, so that they can be written back as a state dict. */
-export function metadataOf({ own, tied }: Finished): Record<string, string> {
-  return {
+/**
+ * The model of what was built on a root module, with what became of its parameters: `model` for layers.
+ * @throws MISSING_PARAMETERS and SHAPE_MISMATCH listing everything that does not fit the checkpoint, and what `model` throws.
+ */
+export function network(root: Module, spec: Omit<ModelSpec, 'metadata'>): Network {
+  const finished = root.finish();
+  const { own, tied } = finished;
+  const metadata = {
     ...(own.length === 0 ? {} : { [ownKey]: JSON.stringify(own) }),
     ...(Object.keys(tied).length === 0 ? {} : { [tiedKey]: JSON.stringify(tied) }),
   };
+  return { model: model({ ...spec, metadata }), ...finished };
 }
 
 /** bfloat16 networks run widened: ONNX Runtime's CPU has no bfloat16 kernels for what they need. */
