@@ -8,7 +8,8 @@ import { model as makeModel } from '../graph/model.ts';
 import * as op from '../graph/op.ts';
 import { opsetOf, raiseOpset } from '../graph/passes/opset/raise.ts';
 import type { Value } from '../graph/value.ts';
-import { argumentsOf, blocksOf, type Site, sitesOf } from '../reading/sites.ts';
+import { argumentsOf, blocksOf } from '../reading/arguments.ts';
+import { isOperator, type Site, sitesOf } from '../reading/sites.ts';
 import { buildOn } from './splice.ts';
 
 /** What is to be attributed, and how much of it is to be told. */
@@ -133,7 +134,8 @@ function chooseSite(sites: readonly Site[], name: string | undefined): Site {
     );
   }
   const last = sites
-    .filter(({ status, kind }) => status === 'exact' && (kind === 'lse' || kind === 'softmax-head'))
+    .filter((site) => isOperator(site) && site.status === 'exact')
+    .filter(({ kind }) => kind === 'lse' || kind === 'softmax-head')
     .at(-1);
   if (last !== undefined) return last;
   throw new HopfcoleError(

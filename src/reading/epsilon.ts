@@ -5,7 +5,7 @@ import type { Model } from '../graph/graph.ts';
 import { constantTensor } from '../graph/passes/constants.ts';
 import type { Value } from '../graph/value.ts';
 import { everyNode } from '../graph/walk.ts';
-import { argumentsOf } from './sites.ts';
+import { argumentsOf } from './arguments.ts';
 
 /**
  * Holds every temperature that a model gives to our operators, as far as the file says it, to be above 0 and finite.

@@ -1,128 +1,107 @@
 import { domain } from '../../ops/domain.ts';
-import { recognise } from '../../ops/table.ts';
-import { toNumbers } from '../files/tensor.ts';
-import type { FunctionDefinition } from '../graph/function.ts';
 import type { Model } from '../graph/graph.ts';
 import { moduleKey } from '../graph/module-path.ts';
-import { constantTensor } from '../graph/passes/constants.ts';
-import type { Node, Value } from '../graph/value.ts';
-import { everyNode } from '../graph/walk.ts';
+import type { Node } from '../graph/value.ts';
+import { everyGraph, everyNode } from '../graph/walk.ts';
+import { architectures, type Reading, readingKey, readingOf } from '../layers/reading.ts';
+import { epsilonOf, type Found, operatorSite, operatorSizes } from './operators.ts';
+import { modulePathOf } from './place.ts';
+import { equationOf, type Site, siteKindOf } from './site.ts';
+import { structuralSites } from './structure.ts';
 
-/** What a site computes. */
-export type SiteKind = 'lse' | 'softmax-head' | 'max' | 'attention';
+export type { Site, SiteKind } from './site.ts';
 
-/** A place of a model that is a Hamilton-Jacobi layer by itself, with what is known of it (docs/cli.md). */
-export interface Site {
-  /** The module's path where the file knows it, otherwise the node's name. */
-  readonly name: string;
-  readonly kind: SiteKind;
-  readonly status: 'exact' | 'structural' | 'open';
-  /** A number, the name of the value that holds it, or null where neither is known. */
-  readonly epsilon: number | string | null;
-  /** N, and d of W [N, d]; null where the file does not say. */
-  readonly atoms: number | null;
-  readonly dim: number | null;
-  /** Units of a bank, heads of an attention. */
-  readonly heads?: number;
-  readonly hamiltonian: string;
-  readonly viscosity: number | string | null;
-  /** Node and operator. */
-  readonly where: string;
-  readonly node: Node;
-}
-
-const kinds: Readonly<Record<string, SiteKind>> = {
-  LogSumExp: 'lse',
-  Solution: 'lse',
-  CoState: 'lse',
-  HopfCole: 'lse',
-  Attribution: 'lse',
-  GibbsWeights: 'softmax-head',
-  HopfLax: 'max',
-  GibbsAttention: 'attention',
-};
-
-/** The sites of a model, in the order of its nodes, subgraphs included. */
+/**
+ * The sites of a model, in the order of its nodes, subgraphs included: layers that say what they are, calls of our operators, and, where
+ * a file says nothing, what its operators are by how they stand together.
+ */
 export function sitesOf(model: Model): Site[] {
+  const told = new Map<Node, Found>();
+  const modules = new Set<string>();
+  for (const node of everyNode(model.graph)) {
+    const site = markedSite(node);
+    if (site === undefined) continue;
+    told.set(node, site);
+    modules.add(node.metadata.get(moduleKey) ?? '');
+  }
   const sites: Site[] = [];
   const taken = new Set<string>();
-  for (const node of everyNode(model.graph)) {
-    const kind = node.domain === domain ? kinds[node.opType] : undefined;
-    if (kind === undefined) continue;
-    const site = siteOf(node, kind, sites.length);
-    const name = taken.has(site.name) ? `${site.name}#${sites.length}` : site.name;
-    taken.add(name);
-    sites.push({ ...site, name });
+  for (const graph of everyGraph(model.graph)) {
+    const structural = structuralSites(graph);
+    for (const node of graph.nodes) {
+      // What a layer that says what it is is made of is no site beside it.
+      const inside = modules.has(node.metadata.get(moduleKey) ?? '');
+      const site = told.get(node) ?? operatorSite(node) ?? (inside ? undefined : structural.get(node));
+      if (site !== undefined) sites.push(placed(site, node, sites.length, taken));
+    }
   }
   return sites;
 }
 
-function siteOf(node: Node, kind: SiteKind, position: number): Site {
-  const name = node.metadata.get(moduleKey) || node.name || node.outputs[0]?.name || `site${position}`;
-  const given = argumentsOf(node);
-  const epsilon = epsilonOf(given.get('epsilon'));
-  const sizes = sizesOf(kind, node, given);
+function placed(site: Found, node: Node, position: number, taken: Set<string>): Site {
+  const own = modulePathOf(node) || node.name || node.outputs[0]?.name || `site${position}`;
+  const name = taken.has(own) ? `${own}#${position}` : own;
+  taken.add(name);
+  const operator = node.domain === '' ? node.opType : `${node.domain}::${node.opType}`;
+  const { kind, status, epsilon, atoms, dim, heads, hamiltonian, viscosity, ...rest } = site;
+  const sized = heads === undefined ? { atoms, dim } : { atoms, dim, heads };
+  const where = `node '${node.name ?? ''}', ${operator}`;
+  return { name, kind, status, epsilon, ...sized, hamiltonian, viscosity, ...rest, where, node };
+}
+
+/** A layer that says what it is, in the metadata of the node that is it. */
+function markedSite(node: Node): Found | undefined {
+  const reading = readingIn(node.metadata.get(readingKey));
+  const kind = reading === undefined ? undefined : siteKindOf(reading.kind);
+  if (reading === undefined || kind === undefined) return undefined;
+  const own = operatorSite(node);
+  if (own === undefined) {
+    const { viscosity, step } = reading;
+    const atoms = kind === 'relu' || kind === 'softplus' ? 2 : null;
+    const hidden = node.attributes.get('hidden_size');
+    const dim = hidden?.kind === 'int' ? Number(hidden.value) : atoms === 2 ? 1 : null;
+    const epsilon = typeof viscosity === 'number' && step === null ? viscosity : null;
+    return { kind, ...equationOf(reading), epsilon, atoms, dim, architecture: reading.kind };
+  }
+  // The temperature that the file holds now, not the one the layer was built with.
+  const epsilon = node.opType === 'HopfLax' ? 0 : epsilonOf(node);
+  const now = typeof epsilon === 'number' ? epsilon : reading.viscosity;
+  const renewed = { ...equationOf(reading), viscosity: now, equation: renewedEquation(reading, now) };
   return {
-    name,
-    kind,
-    status: 'exact',
-    epsilon,
-    ...sizes,
-    hamiltonian: recognise(node)?.operator.hamiltonian ?? '|p|^2',
-    viscosity: kind === 'max' ? 0 : epsilon,
-    where: `node '${node.name ?? ''}', ${node.domain}::${node.opType}`,
-    node,
+    kind: own.kind === 'max' ? 'max' : kind,
+    ...renewed,
+    epsilon: own.epsilon,
+    architecture: reading.kind,
+    ...operatorSizes(node),
   };
 }
 
-/** The inputs of a call under the names its function gives them. */
-export function argumentsOf(node: Node): Map<string, Value> {
-  const given = new Map<string, Value>();
-  const formal: FunctionDefinition['body']['inputs'] = node.callee?.body.inputs ?? [];
-  node.inputs.forEach((value, index) => {
-    const name = formal[index]?.name;
-    if (value !== undefined && name !== undefined) given.set(name, value);
-  });
-  return given;
+/** The equation of the table at another viscosity, where the layer says it as the table does. */
+function renewedEquation(reading: Reading, viscosity: number | string): string {
+  const { kind, name, step, equation } = reading;
+  const asTold = readingOf(kind, name, { viscosity: reading.viscosity, step }).equation === equation;
+  return asTold ? readingOf(kind, name, { viscosity, step }).equation : equation;
 }
 
-/** The blocks of a formal input in order: `W`, or `W0`, `W1`, `W2` ... */
-export function blocksOf(given: ReadonlyMap<string, Value>, name: string): Value[] {
-  const numbered = [...given].filter(([key]) => key.startsWith(name) && /^\d*$/.test(key.slice(name.length)));
-  return numbered
-    .sort(([a], [b]) => Number(a.slice(name.length)) - Number(b.slice(name.length)))
-    .map(([, value]) => value);
-}
-
-function epsilonOf(value: Value | undefined): number | string | null {
-  const tensor = constantTensor(value);
-  if (tensor === undefined) return value?.name ?? null;
-  const numbers = toNumbers(tensor);
-  return numbers.length === 1 ? (numbers[0] ?? null) : (value?.name ?? null);
-}
-
-function sizesOf(kind: SiteKind, node: Node, given: ReadonlyMap<string, Value>): Pick<Site, 'atoms' | 'dim' | 'heads'> {
-  const number = (dim: unknown) => (typeof dim === 'number' ? dim : null);
-  if (kind === 'softmax-head') return { atoms: number(given.get('Z')?.shape?.at(-1)), dim: null };
-  if (kind === 'attention') {
-    const heads = number(given.get('Q')?.shape?.at(1));
-    const sizes = { atoms: number(given.get('K')?.shape?.at(-2)), dim: number(given.get('Q')?.shape?.at(-1)) };
-    return given.get('Q')?.shape?.length === 4 && heads !== null ? { ...sizes, heads } : sizes;
+/** The reading that a file holds, where it is one. */
+function readingIn(text: string | undefined): Reading | undefined {
+  if (text === undefined) return undefined;
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  const weights = blocksOf(given, 'W');
-  const blocks = weights.length > 0 ? weights : blocksOf(given, 'Y');
-  const first = blocks[0]?.shape;
-  const dim = number(first?.at(-1));
-  if (node.overload.split('_').includes('streamed')) {
-    const [count, d, n] = first ?? [];
-    const total = typeof count === 'number' && typeof n === 'number' ? count * n : null;
-    return { atoms: total, dim: number(d) };
-  }
-  const counts = blocks.map(({ shape }) => number(shape?.at(-2)));
-  const atoms =
-    blocks.length === 0
-      ? null
-      : counts.reduce<number | null>((sum, n) => (sum === null || n === null ? null : sum + n), 0);
-  const heads = first?.length === 3 ? number(first[0]) : null;
-  return { atoms, dim, ...(heads === null ? {} : { heads }) };
+  if (typeof found !== 'object' || found === null) return undefined;
+  const { name, kind, status, hamiltonian, viscosity, discretisation, step, equation, latex } = found as Reading;
+  const texts = [name, kind, hamiltonian, discretisation, equation].every((part) => typeof part === 'string');
+  const quantity = (value: unknown) => typeof value === 'number' || typeof value === 'string';
+  if (!texts || !Object.hasOwn(architectures, kind) || !quantity(viscosity)) return undefined;
+  if (!['exact', 'structural', 'open'].includes(status) || (step !== null && !quantity(step))) return undefined;
+  return { name, kind, status, hamiltonian, viscosity, discretisation, step, equation, latex: String(latex ?? '') };
+}
+
+/** Whether a site is a call of one of our operators, whose atoms are its arguments. */
+export function isOperator({ node }: Site): boolean {
+  return node.domain === domain;
 }
