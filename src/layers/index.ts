@@ -38,4 +38,5 @@ export type {
   RnnOptions,
 } from './recurrent/options.ts';
 export { gru, lstm, rnn } from './recurrent/recurrent.ts';
+export { type HmmOptions, type HmmValues, hmm, type SemiringOptions, type ViterbiValues, viterbi } from './semiring.ts';
 export { type Activation, type ActivationOptions, activation, activations, relu, softplus } from './units.ts';

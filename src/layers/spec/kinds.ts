@@ -2,12 +2,13 @@ import * as z from 'zod';
 import { coreKinds } from './core.ts';
 import type { LayerKind, LayerSpec } from './kind.ts';
 import { recurrentKinds } from './recurrent.ts';
+import { semiringKinds } from './semiring.ts';
 
 /** Layers inside a layer: given to families whose layers nest. */
 export const nestedLayers: z.ZodType<LayerSpec[]> = z.lazy(() => z.array(layerSchema).min(1));
 
 /** Every kind of layer that a specification may hold. */
-const all: readonly LayerKind[] = [...coreKinds, ...recurrentKinds];
+const all: readonly LayerKind[] = [...coreKinds, ...recurrentKinds, ...semiringKinds];
 
 export const layerKinds: ReadonlyMap<string, LayerKind> = new Map(all.map((own) => [own.kind, own]));
 
@@ -15,4 +16,4 @@ const [first, ...rest] = all.map(({ schema }) => schema);
 if (first === undefined) throw new Error('there are no kinds of layers');
 
 /** One layer of a specification. */
-export const layerSchema = z.discriminatedUnion('kind', [first, ...rest] as never) as unknown as z.ZodType<LayerSpec>;
+const layerSchema = z.discriminatedUnion('kind', [first, ...rest] as never) as unknown as z.ZodType<LayerSpec>;
