@@ -13,6 +13,7 @@ export { type LinearOptions, linear } from './linear.ts';
 export { type AtomOptions, type LseHeadOptions, type LseOptions, lse, lseHead, softmax, tropical } from './lse.ts';
 export { type ConvexOptions, convexNetwork } from './models/convex.ts';
 export { type LseNetworkOptions, lseNetwork, type MlpOptions, mlp } from './models/mlp.ts';
+export { lstmTagger, type TaggerNames, type TaggerOptions } from './models/tagger.ts';
 // Where parameters come from.
 export { type Epsilon, type Finished, fresh, fromCheckpoint, Module, type ModuleOptions } from './module.ts';
 export { type Network, network } from './network.ts';

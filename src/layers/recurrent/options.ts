@@ -24,6 +24,10 @@ export interface RecurrentOptions {
   readonly form?: RecurrentForm | undefined;
   /** h_0 [layers * directions, batch, H]; without it zero. */
   readonly initial?: Value | undefined;
+  /** Between the layers, where `training` is true. Default 0. */
+  readonly dropout?: number | undefined;
+  /** A bool scalar, usually an input of the graph, that switches dropout on. Default: none, and there is no dropout. */
+  readonly training?: Value | undefined;
   /** Integer lengths [batch], as packed sequences: output 0 beyond them, final states at the last step within. A length of 0 keeps the initial state. */
   readonly lengths?: Value | undefined;
 }

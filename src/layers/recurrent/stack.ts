@@ -4,6 +4,7 @@ import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
 import type { Dim } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
+import { dropout } from '../dropout.ts';
 import type { Module } from '../module.ts';
 import { cellWeights } from './gates.ts';
 import { type LayerState, type LayerValues, operatorLayer } from './operators.ts';
@@ -19,7 +20,7 @@ export function stack(
   x: Value,
   options: AnyRecurrentOptions,
 ): RecurrentValues & { readonly c: Value | undefined } {
-  const { batchFirst = true, initial, initialCell, lengths } = options;
+  const { batchFirst = true, initial, initialCell, lengths, training } = options;
   const recurrence = recurrenceOf(module, kind, options);
   const { hidden, state, layers, directions, work } = recurrence;
   const batched = module.rank(x, [2, 3], batchFirst ? '[batch, time, features]' : '[time, batch, features]') === 3;
@@ -51,7 +52,7 @@ export function stack(
         ? scanLayer(places, recurrence, y, weights, before)
         : keptWhereEmpty(operatorLayer(own, recurrence, y, weights, before), before);
     made.push(values);
-    y = values.y;
+    y = index === layers - 1 ? values.y : dropout(own, values.y, { p: options.dropout ?? 0, training });
   }
   const finals = (values: readonly Value[]): Value => {
     const all = values.length === 1 ? (values[0] ?? y) : op.concat(values, { axis: 0 });

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { HopfcoleError } from '../../files/error.ts';
 import type { Value } from '../../graph/value.ts';
+import { lstmTagger } from '../models/tagger.ts';
 import { gruCell, lstmCell, rnnCell } from '../recurrent/cells.ts';
 import type { RecurrentValues } from '../recurrent/options.ts';
 import { gru, lstm, rnn } from '../recurrent/recurrent.ts';
-import { kind, type LayerKind, type Place, size } from './kind.ts';
+import { epsilon, kind, type LayerKind, type Place, size } from './kind.ts';
 
 const nonlinearity = z.enum(['tanh', 'relu']).default('tanh');
 
@@ -23,6 +24,12 @@ const fields = {
     .enum(['operator', 'scan'])
     .optional()
     .describe('one ONNX operator for each layer, or an explicit Scan of the Hamilton-Jacobi step: the same numbers'),
+  dropout: z.number().min(0).lt(1).default(0).describe('between the layers, in training'),
+  training: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('name of a bool input that switches dropout on; without it there is none'),
   lengths: z
     .string()
     .min(1)
@@ -40,13 +47,23 @@ function offer({ expose }: Pick<Place<unknown>, 'expose'>, values: RecurrentValu
   return values.output;
 }
 
-function lengthsOf(
-  place: Place<{ readonly lengths?: string | undefined; readonly batchFirst: boolean }>,
-): Value | undefined {
-  const { input, options, graphInput } = place;
-  if (options.lengths === undefined) return undefined;
-  const batch = input.shape?.length === 3 ? input.shape[options.batchFirst ? 0 : 1] : 1;
-  return graphInput(options.lengths, 'int64', [batch]);
+interface Wanted {
+  readonly lengths?: string | undefined;
+  readonly training?: string | undefined;
+  readonly batchFirst?: boolean;
+}
+
+/** The graph's inputs that the options name. */
+function wanted({ input, options, graphInput }: Place<Wanted>): {
+  lengths: Value | undefined;
+  training: Value | undefined;
+} {
+  const { lengths, training, batchFirst = true } = options;
+  const batch = input.dtype === 'int64' || input.shape?.length === 3 ? input.shape?.[batchFirst ? 0 : 1] : 1;
+  return {
+    lengths: lengths === undefined ? undefined : graphInput(lengths, 'int64', [batch]),
+    training: training === undefined ? undefined : graphInput(training, 'bool', []),
+  };
 }
 
 /** @throws BAD_SPEC where one state of an LSTM is given without the other. */
@@ -69,7 +86,7 @@ export const recurrentKinds: readonly LayerKind[] = [
     { ...fields, nonlinearity },
     (place) => {
       const { module, input, inputs, options } = place;
-      return offer(place, rnn(module, input, { ...options, initial: inputs[1], lengths: lengthsOf(place) }));
+      return offer(place, rnn(module, input, { ...options, initial: inputs[1], ...wanted(place) }));
     },
     { takes: [1, 2] },
   ),
@@ -78,7 +95,7 @@ export const recurrentKinds: readonly LayerKind[] = [
     fields,
     (place) => {
       const { module, input, inputs, options } = place;
-      return offer(place, gru(module, input, { ...options, initial: inputs[1], lengths: lengthsOf(place) }));
+      return offer(place, gru(module, input, { ...options, initial: inputs[1], ...wanted(place) }));
     },
     { takes: [1, 2] },
   ),
@@ -88,7 +105,7 @@ export const recurrentKinds: readonly LayerKind[] = [
     (place) => {
       const { module, input, options } = place;
       const [initial, initialCell] = both(place);
-      return offer(place, lstm(module, input, { ...options, initial, initialCell, lengths: lengthsOf(place) }));
+      return offer(place, lstm(module, input, { ...options, initial, initialCell, ...wanted(place) }));
     },
     { takes: [1, 3] },
   ),
@@ -115,5 +132,37 @@ export const recurrentKinds: readonly LayerKind[] = [
       return h;
     },
     { takes: [1, 3] },
+  ),
+  kind(
+    'lstm-tagger',
+    {
+      vocabulary: size
+        .optional()
+        .describe('rows of the embedding; sizes may be left out where a checkpoint gives them'),
+      features: size.optional().describe('features of the embedding'),
+      hidden: size.optional().describe('features of the state, by direction'),
+      tags: size.optional(),
+      layers: fields.layers,
+      bidirectional: z.boolean().optional().describe('default: as the checkpoint has, or true'),
+      paddingIdx: z.int().optional(),
+      cell: z.enum(['lstm', 'gru', 'rnn']).default('lstm'),
+      form: fields.form,
+      lengths: fields.lengths,
+      dropout: fields.dropout,
+      training: fields.training,
+      atoms: size.optional().describe('each tag is a log-sum-exp unit of so many atoms; default: linear scores'),
+      epsilon: epsilon.optional().describe('of the log-sum-exp units; saying it asks for them'),
+      head: epsilon.optional().describe('ends in softmax weights of the tags at this temperature'),
+      names: z
+        .strictObject({
+          embedding: z.string().min(1).default('embedding'),
+          recurrent: z.string().min(1).optional().describe('default: the name of the cell'),
+          classifier: z.string().min(1).default('fc'),
+        })
+        .optional()
+        .describe('names of the parts in the state dict'),
+    },
+    (place) => lstmTagger(place.module, place.input, { ...place.options, ...wanted(place) }),
+    { root: true },
   ),
 ];
