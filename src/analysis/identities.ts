@@ -1,6 +1,5 @@
 import { at, average, dot, gibbsRow, logitsRow, type Matrix, type Vector } from '../../ops/float64.ts';
-import { hopfColeReference } from '../../ops/hopf-cole.ts';
-import { hopfLaxReference } from '../../ops/hopf-lax.ts';
+import { independent, type References } from './references.ts';
 
 /** One identity of docs/theory.md, computed by two independent paths. */
 export interface Check {
@@ -43,12 +42,6 @@ const exact = 1e-9;
 /** Central differences of a float64 function, at steps near the cube root of its precision. */
 const differenced = 1e-6;
 
-/** Initial data of the HJ equation from weights: y_j = 2t W_j, g_j = -b_j - t |W_j|^2. */
-function decode({ w, b }: Atoms): { y: Matrix; g: Float64Array } {
-  const y = w.map((row) => Float64Array.from(row, (value) => 2 * t * value));
-  return { y, g: Float64Array.from(w, (row, j) => -at(b, j) - t * dot(row, row)) };
-}
-
 /** Magnitude that rounding errors of f are relative to: max(|z|, eps log N). */
 function scaleOf(atoms: Atoms, x: Vector): number {
   const z = logitsRow(x, atoms.w, atoms.b);
@@ -65,8 +58,13 @@ function scaleOf(atoms: Atoms, x: Vector): number {
  * Identities between what a graph gave and the solution of the viscous HJ equation with the initial data decoded from the weights.
  * `precision` is the relative precision of the graph's element type (1e-5 for float32).
  */
-export function graphChecks(atoms: Atoms, rows: readonly Given[], precision: number): Check[] {
-  const { y, g } = decode(atoms);
+export function graphChecks(
+  atoms: Atoms,
+  rows: readonly Given[],
+  precision: number,
+  { decode, hopfCole, logSumExp }: References = independent,
+): Check[] {
+  const { y, g } = decode(atoms.w, atoms.b, t);
   const { epsilon } = atoms;
   const duality: number[] = [];
   const gradient: number[] = [];
@@ -76,7 +74,7 @@ export function graphChecks(atoms: Atoms, rows: readonly Given[], precision: num
   for (const row of rows) {
     const { x } = row;
     const scale = scaleOf(atoms, x);
-    const solved = hopfColeReference(x, y, g, epsilon, t);
+    const solved = hopfCole(x, y, g, epsilon, t);
     duality.push(Math.abs(row.f - (dot(x, x) / (4 * t) - solved.u)) / scale);
     const reach = Math.max(largestNorm(atoms.w), Number.MIN_VALUE);
     gradient.push(
@@ -89,7 +87,7 @@ export function graphChecks(atoms: Atoms, rows: readonly Given[], precision: num
     );
     const z = logitsRow(x, atoms.w, atoms.b);
     const h = epsilon * 1e-4;
-    const slope = (gibbsRow(z, epsilon + h).f - gibbsRow(z, epsilon - h).f) / (2 * h);
+    const slope = (logSumExp(z, epsilon + h) - logSumExp(z, epsilon - h)) / (2 * h);
     heat.push(Math.abs(row.entropy - slope) / Math.max(1, Math.log(atoms.w.length)));
     const mean = Array.from(row.weights).reduce((sum, pi, j) => (pi > 0 ? sum + pi * at(z, j) : sum), 0);
     convex.push(Math.abs(row.f - (mean + epsilon * row.entropy)) / scale);
@@ -163,11 +161,15 @@ function removalError(row: Given, z: Float64Array, epsilon: number): number {
 }
 
 /** Identities of the solution that the weights encode, in float64: the graph takes no part, so they tell weights that encode none. */
-export function solutionChecks(atoms: Atoms, rows: readonly Vector[]): Check[] {
-  const { y, g } = decode(atoms);
+export function solutionChecks(
+  atoms: Atoms,
+  rows: readonly Vector[],
+  { decode, hopfCole, hopfLax }: References = independent,
+): Check[] {
   const { epsilon, w, b } = atoms;
+  const { y, g } = decode(w, b, t);
   const value = (x: Vector) => gibbsRow(logitsRow(x, w, b), epsilon).f;
-  const solution = (x: Vector, time: number) => hopfColeReference(x, y, g, epsilon, time).u;
+  const solution = (x: Vector, time: number) => hopfCole(x, y, g, epsilon, time).u;
   const slope: number[] = [];
   const gap: number[] = [];
   const merged: number[] = [];
@@ -196,7 +198,7 @@ export function solutionChecks(atoms: Atoms, rows: readonly Vector[]): Check[] {
     ).f;
     scaled.push(Math.abs(wide - c * gibbsRow(z, epsilon / c).f) / (c * scale));
     const u = solution(x, t);
-    const { u0: limit } = hopfLaxReference(x, y, g, t);
+    const { u0: limit } = hopfLax(x, y, g, t);
     lax.push(Math.max(0, u - limit, limit - epsilon * Math.log(w.length) - u) / scale);
     if (w.length * x.length * x.length <= laplacianLimit)
       pde.push(residual(x, solution, epsilon, step, scale + t * size ** 2));
