@@ -156,7 +156,7 @@ function chainOf(module: Module, x: Value, options: SemiringOptions): Chain {
   const start = scores('start_transitions', states);
   const ended = options.end ?? module.has('end_transitions') ?? false;
   const end = ended ? op.unsqueeze(scores('end_transitions', states), ints(0)) : undefined;
-  const steps = withSteps(module, op.transpose(x, { perm: observed ? [1, 0] : [1, 0, 2] }));
+  const steps = withSteps(module, op.transpose(x, { perm: observed ? [1, 0] : [1, 0, 2] }), x);
   const emissions = observed ? emitted(module, steps, states, options, scores) : as(steps, work);
   const zero = scalar(0, 'int64');
   const places = op.range(zero, op.squeeze(op.shape(emissions, { start: 0, end: 1 }), ints(0)), scalar(1, 'int64'));

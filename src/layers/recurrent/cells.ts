@@ -2,10 +2,9 @@ import { as } from '../../../ops/precision.ts';
 import type { Value } from '../../graph/value.ts';
 import { layer, type Module } from '../module.ts';
 import { cellWeights } from './gates.ts';
-import { equationOf } from './operators.ts';
 import { gateCount, type Nonlinearity, type RecurrentKind } from './options.ts';
 import { expectState } from './sizes.ts';
-import { fromInput, type State, step, zeroState } from './steps.ts';
+import { detailsOf, fromInput, type State, step, zeroState } from './steps.ts';
 
 export interface CellOptions {
   readonly in?: number | undefined;
@@ -64,6 +63,6 @@ function cell(module: Module, kind: RecurrentKind, x: Value, options: AnyCellOpt
     state === undefined ? zeroState(x, hidden, work) : as(state, work);
   const before = { h: first(options.h), c: kind === 'lstm' ? first(options.c) : undefined };
   const next = step(kind, fromInput(wide, weights, kind), before, weights, nonlinearity);
-  const details = kind === 'rnn' ? { equation: equationOf(nonlinearity) } : {};
+  const details = detailsOf(kind, nonlinearity);
   return { h: as(module.mark(next.h, kind, details), module.dtype), c: next.c && as(next.c, module.dtype) };
 }

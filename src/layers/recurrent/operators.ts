@@ -4,6 +4,7 @@ import type { Value } from '../../graph/value.ts';
 import type { Module } from '../module.ts';
 import { type CellWeights, inOnnxOrder } from './gates.ts';
 import type { Recurrence } from './options.ts';
+import { detailsOf } from './steps.ts';
 
 /** What one layer takes beside x, of all its directions. */
 export interface LayerState {
@@ -62,16 +63,13 @@ export function operatorLayer(
     return { y: sideBySide(y, directions), h: last, c: undefined };
   }
   const activations = Array<string>(directions).fill(nonlinearity === 'relu' ? 'Relu' : 'Tanh');
-  const made = module.mark(op.rnn(x, w, r, b, lengths, h, { ...shared, activations }), 'rnn', {
-    equation: equationOf(nonlinearity),
-  });
+  const made = module.mark(
+    op.rnn(x, w, r, b, lengths, h, { ...shared, activations }),
+    'rnn',
+    detailsOf(kind, nonlinearity),
+  );
   const [y, last] = made as readonly [Value, Value];
   return { y: sideBySide(y, directions), h: last, c: undefined };
-}
-
-/** The equation of an RNN with its own activation. */
-export function equationOf(nonlinearity: 'tanh' | 'relu'): string {
-  return `dh/dt = ${nonlinearity}(Wh + Ux + b) - h, step 1: h_t = ${nonlinearity}(W h_(t-1) + U x_t + b)`;
 }
 
 /** Y [time, directions, batch, state] -> [time, batch, directions * state]. */

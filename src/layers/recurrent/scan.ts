@@ -5,9 +5,9 @@ import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import type { Module } from '../module.ts';
 import type { CellWeights } from './gates.ts';
-import { equationOf, type LayerState, type LayerValues } from './operators.ts';
+import type { LayerState, LayerValues } from './operators.ts';
 import type { Recurrence } from './options.ts';
-import { fromInput, type State, step, zeroState } from './steps.ts';
+import { detailsOf, fromInput, type State, step, zeroState } from './steps.ts';
 
 /**
  * One layer, x [time, batch, in], as a Scan of the Hamilton-Jacobi step for each direction: what `operatorLayer` gives. `places` names the
@@ -71,7 +71,7 @@ function scanned(place: Module | undefined, recurrence: Recurrence, direction: D
     },
     { scanInputDirections: sequences.map(() => towards), scanOutputDirections: [towards] },
   );
-  const details = kind === 'rnn' ? { equation: equationOf(nonlinearity) } : {};
+  const details = detailsOf(kind, nonlinearity);
   const marked = place?.mark(results, kind, details) ?? results;
   const [h = x, second = x, third = x] = marked;
   return first.c === undefined ? { h, c: undefined, y: second } : { h, c: second, y: third };

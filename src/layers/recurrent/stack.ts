@@ -38,7 +38,7 @@ export function stack(
   const [h0, c0] = [given(initial), given(initialCell)];
   const steps = lengths === undefined ? undefined : op.cast(lengths, { to: 'int32' });
   const made: LayerValues[] = [];
-  let y = as(withSteps(module, timeFirst), work);
+  let y = as(withSteps(module, timeFirst, x), work);
   for (let index = 0; index < layers; index++) {
     const input = index === 0 ? features : directions * state;
     const suffixes = ['', '_reverse'].slice(0, directions);

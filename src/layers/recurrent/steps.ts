@@ -2,6 +2,7 @@ import { fromNumbers } from '../../files/tensor.ts';
 import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
+import type { ReadingDetails } from '../reading.ts';
 import type { CellWeights } from './gates.ts';
 import { gateCount, type Nonlinearity, type RecurrentKind } from './options.ts';
 
@@ -57,6 +58,13 @@ function lstmStep(given: Value, h: Value, c: Value, { r, projection }: CellWeigh
 function gates(rows: Value, kind: 'gru' | 'lstm'): readonly [Value, Value, Value, Value] {
   const parts = op.split(rows, undefined, { axis: 1, numOutputs: gateCount[kind] });
   return parts as unknown as readonly [Value, Value, Value, Value];
+}
+
+/** What a reading says beyond its kind: an RNN's own activation, with ReLU the limit of no viscosity. */
+export function detailsOf(kind: RecurrentKind, nonlinearity: Nonlinearity): ReadingDetails {
+  if (kind !== 'rnn') return {};
+  const equation = `dh/dt = ${nonlinearity}(Wh + Ux + b) - h, step 1: h_t = ${nonlinearity}(W h_(t-1) + U x_t + b)`;
+  return nonlinearity === 'relu' ? { equation, viscosity: 0 } : { equation };
 }
 
 /** Zeros [batch, features] for the batch of x [.., batch, features], whatever it is at run time. */
