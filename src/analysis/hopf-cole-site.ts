@@ -15,7 +15,7 @@ export function hopfColeProbing({ node }: Site, references: References): Probing
   const [u, gradient, foot] = node.outputs;
   if (!x || !y || !g || !t || !u) return undefined;
   const viscous = node.opType === 'HopfCole';
-  const more = viscous && gradient && foot && epsilon ? { gradient, foot, epsilon } : {};
+  const more = { ...(epsilon ? { epsilon } : {}), ...(viscous && gradient && foot ? { gradient, foot } : {}) };
   return {
     wanted: { x, y, g, t, u, ...more, ...(metric ? { metric } : {}) },
     checks: (found) => solutionChecks(found, viscous, precisionOf(x), references),
