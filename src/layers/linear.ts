@@ -1,6 +1,6 @@
 import * as op from '../graph/op.ts';
 import type { Value } from '../graph/value.ts';
-import { fanInUniform } from './initial.ts';
+import { fanInUniform, type Initial } from './initial.ts';
 import { layer, type Module } from './module.ts';
 
 export interface LinearOptions {
@@ -14,6 +14,8 @@ export interface LinearOptions {
   readonly transposed?: boolean | undefined;
   /** Full name of the weight where it is not `<path>.weight`: the same name twice ties weights. */
   readonly weight?: string | Value | undefined;
+  /** How a fresh weight and bias start; default: both as nn.Linear's. */
+  readonly initial?: { readonly weight: Initial; readonly bias: Initial } | undefined;
 }
 
 /**
@@ -33,16 +35,16 @@ export function linear(module: Module, x: Value, options: LinearOptions = {}): V
     const out = options.out ?? (typeof size === 'number' ? size : place.size(undefined, 'out', name, outAxis));
     const features = module.features(x, options.in, 'in', storedIn);
     const shape = transposed ? [features, out] : [out, features];
-    const W = given ?? place.parameter(name, shape, fanInUniform(features));
-    const b = biasOf(module, options.bias, out, features);
+    const W = given ?? place.parameter(name, shape, options.initial?.weight ?? fanInUniform(features));
+    const b = biasOf(module, options.bias, out, options.initial?.bias ?? fanInUniform(features));
     if (x.shape?.length === 2) return module.mark(op.gemm(x, W, b, { transB: !transposed }), 'linear');
     const y = op.matMul(x, transposed ? W : op.transpose(W, { perm: [1, 0] }));
     return module.mark(b === undefined ? y : op.add(y, b), 'linear');
   });
 }
 
-function biasOf(module: Module, bias: boolean | string | undefined, out: number, fanIn: number): Value | undefined {
+function biasOf(module: Module, bias: boolean | string | undefined, out: number, initial: Initial): Value | undefined {
   if (bias === false) return undefined;
   const [place, name] = typeof bias === 'string' ? [module.root, bias] : [module, 'bias'];
-  return place.parameter(name, [out], fanInUniform(fanIn));
+  return place.parameter(name, [out], initial);
 }

@@ -68,7 +68,8 @@ export function activation(module: Module, z: Value, name: Activation, options: 
   });
 }
 
-function pointwise(module: Module, z: Value, name: Activation, options: ActivationOptions): Value {
+/** The value of an activation, without a reading: for blocks that have one of their own. */
+export function pointwise(module: Module, z: Value, name: Activation, options: ActivationOptions): Value {
   switch (name) {
     case 'gelu':
       return op.gelu(z);
