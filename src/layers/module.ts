@@ -268,7 +268,7 @@ export class Module {
     const { outputs } = makeNode({
       ...node,
       name: this.path === '' ? node.name : this.path,
-      metadata: new Map([...node.metadata, [readingKey, JSON.stringify(reading)]]),
+      metadata: new Map([...node.metadata, [readingKey, JSON.stringify(reading)], ...(details.metadata ?? [])]),
       outputCount: node.outputs.length,
       outputNames: node.outputs.map(({ name }) => name),
       inferred: node.outputs.map(({ type, known }) => ({ type, known })),

@@ -31,6 +31,8 @@ export interface ReadingDetails {
   readonly discretisation?: string | undefined;
   readonly equation?: string | undefined;
   readonly latex?: string | undefined;
+  /** Further metadata of the node. */
+  readonly metadata?: ReadonlyMap<string, string> | undefined;
 }
 
 /** One row of the table: what all layers of a kind are. `{eps}` and `{h}` stand for a layer's own viscosity and time step. */

@@ -4,6 +4,7 @@ import * as op from '../../graph/op.ts';
 import { constantIntegers } from '../../graph/passes/constants.ts';
 import type { Value } from '../../graph/value.ts';
 import { fromFront, type Rule, type RuleCall, rule, unary } from '../call.ts';
+import { paddingKey } from '../padding.ts';
 import { cast, int, ints, shapeOf, sizeOf, sumOver, zerosLike } from '../pieces.ts';
 import { added, addedRows } from './adding.ts';
 import { alongAxis, numbered, putBack } from './places.ts';
@@ -14,7 +15,7 @@ export const indexingRules: Readonly<Record<string, Rule>> = {
   Gather: unary(
     'g added where it was read',
     (g, x, _, call) => gatherBar(call, withoutPadding(call, g), x),
-    'of an embedding with padding_idx, which files of torch.export tell, nothing is added to that row, as in PyTorch',
+    'of an embedding with padding_idx, which files of torch.export and our own tell, nothing is added to that row, as in PyTorch',
   ),
   GatherElements: unary('g added where it was read', (g, x, _, call) =>
     added(shapeOf(x), call.x(1), g, call.int('axis', 0)),
@@ -57,8 +58,9 @@ export const indexingRules: Readonly<Record<string, Rule>> = {
 
 /** g with zeros where an embedding read its padding, which PyTorch does not train. The node's metadata keep the call it was made for. */
 function withoutPadding(call: RuleCall, g: Value): Value {
-  const made = call.node.metadata.get('pkg.torch.onnx.fx_node') ?? '';
-  const padding = /aten\.embedding\.default\]?\(args = \(%\w+, %\w+, (\d+)/.exec(made)?.[1];
+  const { metadata } = call.node;
+  const made = metadata.get('pkg.torch.onnx.fx_node') ?? '';
+  const padding = /^\d+$/.exec(metadata.get(paddingKey) ?? '')?.[0] ?? /aten\.embedding\.default\]?\(args = \(%\w+, %\w+, (\d+)/.exec(made)?.[1];
   if (padding === undefined) return g;
   const indices = call.x(1);
   const kept = cast(
