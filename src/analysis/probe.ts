@@ -16,7 +16,7 @@ export type Open = (model: Model) => Promise<Session>;
 export const queries = 3;
 
 /** Sizes tried for symbols that are not the batch: a length of a sequence, then a single element, then the side of a picture. */
-const lengths = [5, 1, 32];
+export const lengths = [5, 1, 32];
 
 /** What a graph computed, in float64. */
 export interface Found {
@@ -66,7 +66,8 @@ export async function runOnSamples(
   throw first;
 }
 
-const refused = new Set(['RUN_FAILED', 'SHAPE_MISMATCH', 'MODEL_REFUSED']);
+/** What a run says of inputs whose sizes do not fit. */
+export const refused = new Set(['RUN_FAILED', 'SHAPE_MISMATCH', 'MODEL_REFUSED']);
 
 /** Inputs of fixed, smooth numbers: floats of moderate size, token ids that any table has, masks that keep everything. */
 export function sampleFeeds(session: Session, length = lengths[0] ?? 1): Map<string, Tensor> {
@@ -79,7 +80,7 @@ function sampleOf({ name, dtype, shape }: TensorDescription, length: number): Te
   const width = sizes.at(-1) ?? 1;
   const mask = /mask/i.test(name);
   const number = (i: number): number => {
-    if (dtype === 'bool') return 1;
+    if (dtype === 'bool') return /train/i.test(name) ? 0 : 1;
     if (isFloat(dtype)) return mask ? 0 : Math.sin(0.7 + 1.9 * i + (i % 7));
     if (mask) return 1;
     if (/length/i.test(name)) return length;

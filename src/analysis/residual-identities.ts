@@ -1,20 +1,19 @@
 import { costate } from '../costate/costate.ts';
-import { isFloat } from '../files/dtype.ts';
-import { HopfcoleError } from '../files/error.ts';
-import { fromNumbers, type Tensor, toNumbers } from '../files/tensor.ts';
+import { fromNumbers } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
-import { constant, inputValue } from '../graph/make.ts';
+import { constant } from '../graph/make.ts';
 import * as op from '../graph/op.ts';
 import { levelOpsets } from '../graph/passes/opset/raise.ts';
 import { inFloat64 } from '../graph/passes/precision.ts';
 import { remake, rewriteGraph } from '../graph/passes/rewrite.ts';
 import type { Value } from '../graph/value.ts';
+import { modulePathOf } from '../reading/place.ts';
 import { type ResidualChain, type ResidualStep, residualChains } from '../reading/residual.ts';
-import type { Session } from '../runtime/session.ts';
 import type { Check } from './identities.ts';
-
-type Open = (model: Model) => Promise<Session>;
-type Feeds = (session: Session) => Map<string, Tensor>;
+import { orderChecks } from './order-identities.ts';
+import type { Open } from './probe.ts';
+import { cutAt, evaluate, type Feeds, floats, named, numbers, runs } from './residual-graph.ts';
+import { dot, norm, wave } from './vectors.ts';
 
 /** What the co-state's inner product with a variation is held to, in float64 and where the runtime has only float32 kernels. */
 const tolerances = { float64: 1e-7, float32: 2e-2 } as const;
@@ -29,15 +28,45 @@ export async function residualChecks(given: Model, open: Open, feeds: Feeds): Pr
   const found = residualChains(given.graph);
   if (found.length === 0) return [];
   const wide = await inFloat64(given);
+  const runsWide = await runs(wide, open);
+  const chains = residualChains(wide.graph).map((chain, index) => ({
+    ...chain,
+    index,
+    name: nameOf(chain, index, found.length),
+  }));
+  const measured = runsWide ? await orderChecks(wide, chains, open, feeds) : new Map<string, Check[]>();
   const checks: Check[] = [];
-  for (const [index, chain] of residualChains(wide.graph).entries()) {
-    const name = found.length === 1 ? 'residual chain' : `residual chain ${index + 1}`;
-    checks.push(
-      await invariant(name, wide, given, index, open, feeds),
-      await hamiltonian(name, wide, chain, open, feeds),
-    );
+  for (const chain of chains) {
+    const { name, index, steps } = chain;
+    if (steps.length > 1)
+      checks.push(
+        await invariant(name, wide, given, index, runsWide, open, feeds),
+        await hamiltonian(name, wide, chain, runsWide, open, feeds),
+      );
+    checks.push(...(measured.get(name) ?? [unmeasured(name)]));
   }
   return checks;
+}
+
+/** A single step by its module; chains by their number. */
+function nameOf({ steps }: ResidualChain, index: number, count: number): string {
+  const source = steps[0]?.to.source;
+  const node = steps.length === 1 && source?.kind === 'output' ? source.node : undefined;
+  const own = node === undefined ? undefined : (modulePathOf(node) ?? node.name);
+  if (own !== undefined) return `${own} (step ${index + 1})`;
+  return count === 1 ? 'residual chain' : `residual chain ${index + 1}`;
+}
+
+function unmeasured(name: string): Check {
+  return {
+    name: `${name}: order`,
+    statement: 'structural: the order is not measured, the runtime has no float64 kernels for the layers',
+    pathA: 'the operators of the graph',
+    pathB: 'none: nothing is computed',
+    error: 0,
+    tolerance: 0,
+    ok: true,
+  };
 }
 
 /** <p_l, dx_l> over depth. */
@@ -46,10 +75,11 @@ async function invariant(
   wide: Model,
   narrow: Model,
   index: number,
+  runsWide: boolean,
   open: Open,
   feeds: Feeds,
 ): Promise<Check> {
-  const precision = (await runs(wide, open)) ? 'float64' : 'float32';
+  const precision = runsWide ? 'float64' : 'float32';
   const model = precision === 'float64' ? wide : narrow;
   const chain = residualChains(model.graph)[index] as ResidualChain;
   const states = [...chain.steps.map(({ from }) => from), ...chain.steps.slice(-1).map(({ to }) => to)];
@@ -60,13 +90,15 @@ async function invariant(
   const ps = p.gradients.map((gradient) => numbers(base, gradient.name));
   const direction = wave(xs[0]?.length ?? 0);
   const scale = Math.max(1, ...(xs[0] ?? []).map(Math.abs)) * steps[precision];
-  const shifted = fromState(exposed.model, exposed.names[0] ?? '');
+  const start = states[0] as Value;
+  const others = exposed.model.graph.outputs.filter(({ name: own }) => own !== exposed.names[0]);
+  const shifted = cutAt(exposed.model, new Map([['verify/x0', start]]), others);
   const dtype = precision;
   const at = async (sign: number): Promise<Float64Array[]> => {
     const x = (xs[0] ?? new Float64Array(0)).map((value, i) => value + sign * scale * (direction[i] ?? 0));
-    const outputs = await evaluate(shifted, open, (session) => {
+    const outputs = await evaluate(shifted, open, (session, length) => {
       const shape = base.get(exposed.names[0] ?? '')?.shape ?? [];
-      return new Map([...feeds(session), ['verify/x0', fromNumbers(dtype, shape, x)]]);
+      return new Map([...feeds(session, length), ['verify/x0', fromNumbers(dtype, shape, x)]]);
     });
     return exposed.names.slice(1).map((own) => numbers(outputs, own));
   };
@@ -91,9 +123,16 @@ async function invariant(
 }
 
 /** H along depth, by halving the step where the layers are one. */
-async function hamiltonian(name: string, wide: Model, chain: ResidualChain, open: Open, feeds: Feeds): Promise<Check> {
+async function hamiltonian(
+  name: string,
+  wide: Model,
+  chain: ResidualChain,
+  runsWide: boolean,
+  open: Open,
+  feeds: Feeds,
+): Promise<Check> {
   const common = { name: `${name}: Hamiltonian`, pathA: 'the largest change of H over depth' };
-  if (!chain.tied || !(await runs(wide, open))) {
+  if (!chain.tied || !runsWide) {
     const drift = await driftOf(wide, chain, 1, open, feeds);
     const why = chain.tied ? 'no float64 kernels' : 'layers have weights of their own';
     return {
@@ -170,77 +209,4 @@ function repeated({ from, branch, nodes }: ResidualStep, x: Value): Value {
 function relabelled(value: Value, name: string): Value {
   if (value.source.kind !== 'output') return value;
   return remake(value.source.node, { outputNames: [name] }).outputs[0] ?? value;
-}
-
-/** A model that also gives these values, each under a name. */
-function named(model: Model, values: readonly Value[], prefix: string): { model: Model; names: readonly string[] } {
-  const names = values.map((value, index) => value.name ?? `verify/${prefix}${index}`);
-  const there = new Set(model.graph.outputs.map(({ name }) => name));
-  const outputs = values.flatMap((value, index) => {
-    const name = names[index] ?? '';
-    return there.has(name) ? [] : [{ name, value }];
-  });
-  return { model: { ...model, graph: { ...model.graph, outputs: [...model.graph.outputs, ...outputs] } }, names };
-}
-
-/** The model with the value of that name as one more input, `verify/x0`. */
-function fromState(model: Model, name: string): Model {
-  const { graph } = model;
-  const state = graph.outputs.find((output) => output.name === name)?.value;
-  if (state === undefined) throw new HopfcoleError('BROKEN_GRAPH', `no state '${name}'`);
-  const x = inputValue('verify/x0', state.type);
-  const values = new Map([[state, x]]);
-  const rewritten = rewriteGraph(
-    { ...graph, inputs: graph.inputs.filter((own) => own !== state) },
-    (node) => (node.outputs.includes(state) ? node.outputs.map((own) => (own === state ? x : own)) : undefined),
-    { values },
-  );
-  const outputs = rewritten.outputs.filter((output) => output.name !== name);
-  return { ...model, graph: { ...rewritten, inputs: [...rewritten.inputs, x], outputs } };
-}
-
-/** Outputs of the given model that can be differentiated. */
-function floats({ graph }: Model): string[] {
-  return graph.outputs.flatMap(({ name, value }) => (value.dtype !== undefined && isFloat(value.dtype) ? [name] : []));
-}
-
-/** What a runtime says of a graph it has no float64 kernels for. */
-const noKernel = new Set(['UNSUPPORTED_OPERATOR', 'UNSUPPORTED_DTYPE', 'MODEL_REFUSED']);
-
-async function runs(model: Model, open: Open): Promise<boolean> {
-  try {
-    await (await open(model)).close();
-    return true;
-  } catch (error) {
-    if (error instanceof HopfcoleError && noKernel.has(error.code)) return false;
-    throw error;
-  }
-}
-
-async function evaluate(model: Model, open: Open, feeds: Feeds): Promise<Map<string, Tensor>> {
-  const session = await open(model);
-  try {
-    return (await session.run(feeds(session))).outputs;
-  } finally {
-    await session.close();
-  }
-}
-
-function numbers(outputs: ReadonlyMap<string, Tensor>, name: string): Float64Array {
-  const tensor = outputs.get(name);
-  return tensor === undefined ? new Float64Array(0) : toNumbers(tensor);
-}
-
-function wave(count: number): Float64Array {
-  return Float64Array.from({ length: count }, (_, i) => Math.cos(0.3 + 2.3 * i));
-}
-
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
-  return sum;
-}
-
-function norm(a: ArrayLike<number>): number {
-  return Math.sqrt(dot(a, a));
 }

@@ -5,8 +5,9 @@ import { fromNumbers } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { input, parameter } from '../graph/make.ts';
 import { model as makeModel } from '../graph/model.ts';
-import type { Value } from '../graph/value.ts';
+import type { Node, Value } from '../graph/value.ts';
 import { argumentsOf, blocksOf } from '../reading/arguments.ts';
+import { residualChains } from '../reading/residual.ts';
 import { type Site, sitesOf } from '../reading/sites.ts';
 import { attentionProbing } from './attention-site.ts';
 import { hopfColeProbing } from './hopf-cole-site.ts';
@@ -31,6 +32,7 @@ export type { Open } from './probe.ts';
 export async function verifyModel(given: Model, open: Open, references: References = independent): Promise<Check[]> {
   const sites = sitesOf(given);
   const outer = new Set(given.graph.nodes);
+  const chained = new Set(residualChains(given.graph).flatMap(({ steps }) => steps.map(({ to }) => nodeOf(to))));
   const probings = new Map<Site, Probing>();
   for (const site of sites) {
     const probing = outer.has(site.node) ? probingOf(given, site, references) : undefined;
@@ -42,10 +44,14 @@ export async function verifyModel(given: Model, open: Open, references: Referenc
     const own = found.get(site);
     const made = isSolution(site) && outer.has(site.node) ? await solved(given, site, open, references) : (own ?? []);
     if (made.length > 0) checks.push(...worstOf(made, site.name));
-    // Residual steps are looked at as chains.
-    else if (site.kind !== 'residual' || site.architecture !== 'residual') checks.push(told(site));
+    // Residual steps are looked at as chains, below.
+    else if (!chained.has(site.node)) checks.push(told(site));
   }
   return [...checks, ...(await residualChecks(given, open, sampleFeeds))];
+}
+
+function nodeOf({ source }: Value): Node | undefined {
+  return source.kind === 'output' ? source.node : undefined;
 }
 
 /** A log-sum-exp over atoms of its own. */

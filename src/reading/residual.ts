@@ -2,6 +2,7 @@ import { isFloat } from '../files/dtype.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { usedBy } from '../graph/walk.ts';
+import { readingKey } from '../layers/reading.ts';
 
 /** One step x_(l+1) = x_l + h F(x_l). */
 export interface ResidualStep {
@@ -23,7 +24,7 @@ export interface ResidualChain {
   readonly tied: boolean;
 }
 
-/** The residual chains of a graph with at least two steps, longest first by order of appearance. */
+/** The residual chains of a graph by order of appearance: of at least two steps, or of one whose layer says that it is one. */
 export function residualChains(graph: Graph): readonly ResidualChain[] {
   const order = new Map(graph.nodes.map((node, index) => [node, index]));
   const readers = readersOf(graph);
@@ -38,9 +39,13 @@ export function residualChains(graph: Graph): readonly ResidualChain[] {
     if (inner.has(first.from)) continue;
     const steps: ResidualStep[] = [];
     for (let step: ResidualStep | undefined = first; step !== undefined; step = next.get(step.to)) steps.push(step);
-    if (steps.length > 1) chains.push({ steps, tied: areTied(steps) });
+    if (steps.length > 1 || isTold(first)) chains.push({ steps, tied: areTied(steps) });
   }
   return chains;
+}
+
+function isTold({ to }: ResidualStep): boolean {
+  return to.source.kind === 'output' && to.source.node.metadata.has(readingKey);
 }
 
 function readersOf(graph: Graph): ReadonlyMap<Value, readonly Node[]> {

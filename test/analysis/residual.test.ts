@@ -7,6 +7,8 @@ import { model } from '../../src/graph/model.ts';
 import * as op from '../../src/graph/op.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
+import { fresh } from '../../src/layers/module.ts';
+import { residual } from '../../src/layers/residual.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
 import { residualChains } from '../../src/reading/residual.ts';
 import { openSession } from '../../src/runtime/node/open.ts';
@@ -71,7 +73,100 @@ describe('residual chains', () => {
 
   it('only report the drift of layers with weights of their own', async () => {
     const checks = await residualChecks(flow(3, false), open, feeds);
-    expect(checks.map(({ ok }) => ok)).toEqual([true, true]);
+    expect(checks.map(({ ok }) => ok)).toEqual([true, true, true, true]);
     expect(checks[1]?.statement).toMatch(/reported only/);
+  });
+});
+
+/** x -> x + h F(x) with F = tanh(x W + b), by a method, so many layers. */
+function methodical(method: 'euler' | 'midpoint' | 'rk4', layers = 2, seed = 1): Model {
+  const root = fresh();
+  const x = input('x', 'float32', ['batch', 5]);
+  let state: Value = op.tanh(x);
+  for (let layer = 0; layer < layers; layer++) {
+    const W = parameter(`${layer}.weight`, normal('float32', [5, 5], seed + layer, 0.7));
+    const b = parameter(`${layer}.bias`, normal('float32', [5], seed + layer + 50, 0.3));
+    state = residual(root.at(layer), state, (at) => op.tanh(op.add(op.matMul(at, W), b)), { method, step: 0.5 });
+  }
+  return model({ inputs: [x], outputs: { y: op.sin(state) } });
+}
+
+/** A step that says it is of a method, and adds something else. */
+function impostor(discretisation: string, added: (x: Value, F: (at: Value) => Value, h: Value) => Value): Model {
+  const root = fresh();
+  const x = input('x', 'float32', ['batch', 5]);
+  const W = parameter('weight', normal('float32', [5, 5], 1, 0.7));
+  const F = (at: Value) => op.tanh(op.matMul(at, W));
+  const start = op.tanh(x);
+  const step = op.add(start, added(start, F, op.constant({ valueFloat: 0.5 })));
+  return model({
+    inputs: [x],
+    outputs: { y: op.sin(root.at('block').mark(step, 'residual', { step: 0.5, discretisation })) },
+  });
+}
+
+const quarter = () => op.constant({ valueFloat: 0.25 });
+
+describe('the order of a discretisation', () => {
+  const orderOf = async (made: Model) => {
+    const checks = await residualChecks(made, open, feeds);
+    return checks.filter(({ name }) => /(order|step)$/.test(name));
+  };
+
+  it.each([
+    ['euler', 1],
+    ['midpoint', 2],
+    ['rk4', 4],
+  ] as const)('of %s is %i, whatever the weights', async (method, order) => {
+    for (const seed of [1, 20]) {
+      const [step, found] = await orderOf(methodical(method, 2, seed));
+      expect(step).toMatchObject({ ok: true });
+      expect(found).toMatchObject({ ok: true });
+      expect(Number(/order (\d\.\d+)/.exec(found?.statement ?? '')?.[1])).toBeGreaterThan(order - 0.35);
+      expect(found?.statement).toContain(`${order} expected`);
+    }
+  });
+
+  it.each<[string, string, (x: Value, F: (at: Value) => Value, h: Value) => Value]>([
+    ['an Euler step that says it is the midpoint rule', 'midpoint rule', (x, F, h) => op.mul(F(x), h)],
+    [
+      'a midpoint rule that goes a whole step first',
+      'midpoint rule',
+      (x, F, h) => op.mul(F(op.add(x, op.mul(F(x), h))), h),
+    ],
+    [
+      'RK4 with equal weights',
+      'Runge-Kutta, fourth order',
+      (x, F, h) => {
+        const k1 = F(x);
+        const k2 = F(op.add(x, op.mul(k1, quarter())));
+        const k3 = F(op.add(x, op.mul(k2, quarter())));
+        const k4 = F(op.add(x, op.mul(k3, h)));
+        return op.mul(op.add(op.add(k1, k2), op.add(k3, k4)), op.constant({ valueFloat: 0.125 }));
+      },
+    ],
+    [
+      'RK4 with a sign',
+      'Runge-Kutta, fourth order',
+      (x, F, h) => {
+        const k1 = F(x);
+        const k2 = F(op.sub(x, op.mul(k1, quarter())));
+        const k3 = F(op.add(x, op.mul(k2, quarter())));
+        const k4 = F(op.add(x, op.mul(k3, h)));
+        const two = op.constant({ valueFloat: 2 });
+        return op.mul(op.add(op.add(k1, op.mul(two, op.add(k2, k3))), k4), op.constant({ valueFloat: 0.5 / 6 }));
+      },
+    ],
+  ])('finds %s', async (_what, says, added) => {
+    const checks = await orderOf(impostor(says, added));
+    expect(checks.some(({ ok }) => !ok)).toBe(true);
+  });
+
+  it('takes a single step of a layer that says what it is, and tells of kinks', async () => {
+    const kinked = impostor('midpoint rule', (x, F, h) => {
+      const G = (at: Value) => op.relu(F(at));
+      return op.mul(G(op.add(x, op.mul(G(x), quarter()))), h);
+    });
+    expect((await orderOf(kinked)).map(({ ok }) => ok)).toEqual([true, true]);
   });
 });
