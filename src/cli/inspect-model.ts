@@ -169,11 +169,11 @@ function lines(
   ];
 }
 
-/** The sites as a table. */
+/** The sites as a table, and below it the equations they discretise, each once with the sites it is of. */
 export function siteTable(sites: readonly Site[]): string[] {
   const cell = (value: unknown) => (value === null || value === undefined ? '-' : String(value));
-  return table([
-    ['  name', 'kind', 'status', 'epsilon', 'atoms', 'dim', 'heads', 'Hamiltonian'],
+  const rows = table([
+    ['  name', 'kind', 'status', 'epsilon', 'atoms', 'dim', 'heads', 'viscosity', 'Hamiltonian'],
     ...sites.map((s) => [
       `  ${s.name}`,
       s.kind,
@@ -182,7 +182,27 @@ export function siteTable(sites: readonly Site[]): string[] {
       cell(s.atoms),
       cell(s.dim),
       cell(s.heads),
+      cell(s.viscosity),
       s.hamiltonian,
     ]),
   ]);
+  return [...rows, 'equations', ...equations(sites)];
+}
+
+function equations(sites: readonly Site[]): string[] {
+  const groups = new Map<string, { readonly site: Site; readonly names: string[] }>();
+  for (const site of sites) {
+    const key = JSON.stringify([site.equation, site.discretisation, site.step, site.status]);
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, { site, names: [site.name] });
+    else known.names.push(site.name);
+  }
+  return [...groups.values()].flatMap(({ site, names }) => {
+    const shown = names.length <= 4 ? names : [...names.slice(0, 3), `${names.length - 3} more`];
+    const step = site.step === null ? '' : `, step ${site.step}`;
+    return [
+      `  ${shown.join(', ')}: ${site.equation}`,
+      `    ${site.status}; discretisation: ${site.discretisation}${step}`,
+    ];
+  });
 }
