@@ -1,5 +1,13 @@
 /** Layers that say which Hamilton-Jacobi equation they discretise: functions on a module and Values (`hopfcole/layers`). */
 
+// Attention, masks and positions.
+export {
+  type Attended,
+  type AttendOptions,
+  type AttentionCache,
+  type AttentionOutput,
+  attend,
+} from './attention.ts';
 // Linear and log-sum-exp layers, units, networks of these alone.
 export {
   decodeAtoms,
@@ -11,12 +19,24 @@ export {
 export * from './initial.ts';
 export { type LinearOptions, linear } from './linear.ts';
 export { type AtomOptions, type LseHeadOptions, type LseOptions, lse, lseHead, softmax, tropical } from './lse.ts';
+export { type CausalOptions, causalMask } from './masks.ts';
 export { type ConvexOptions, convexNetwork } from './models/convex.ts';
 export { type LseNetworkOptions, lseNetwork, type MlpOptions, mlp } from './models/mlp.ts';
 export { lstmTagger, type TaggerNames, type TaggerOptions } from './models/tagger.ts';
 // Where parameters come from.
 export { type Epsilon, type Finished, fresh, fromCheckpoint, Module, type ModuleOptions } from './module.ts';
 export { type Network, network } from './network.ts';
+export {
+  type AlibiOptions,
+  alibiSlopes,
+  type LearnedPositionOptions,
+  learnedPositions,
+  type PositionOptions,
+  type RopeOptions,
+  type RopeScaling,
+  type SinusoidOptions,
+  sinusoidalPositions,
+} from './positions.ts';
 // What a layer is.
 export {
   type Architecture,
