@@ -60,4 +60,12 @@ export type {
 } from './recurrent/options.ts';
 export { gru, lstm, rnn } from './recurrent/recurrent.ts';
 export { type HmmOptions, type HmmValues, hmm, type SemiringOptions, type ViterbiValues, viterbi } from './semiring.ts';
+// State-space models.
+export type { Complex } from './ssm/complex.ts';
+export {
+  type LinearRecurrenceOptions,
+  type LinearRecurrenceValues,
+  linearRecurrence,
+} from './ssm/linear-recurrence.ts';
+export { type S4dOptions, type S4dValues, type SsmForm, s4d, ssmForms } from './ssm/s4d.ts';
 export { type Activation, type ActivationOptions, activation, activations, relu, softplus } from './units.ts';

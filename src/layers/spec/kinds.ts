@@ -3,12 +3,13 @@ import { coreKinds } from './core.ts';
 import type { LayerKind, LayerSpec } from './kind.ts';
 import { recurrentKinds } from './recurrent.ts';
 import { semiringKinds } from './semiring.ts';
+import { ssmKinds } from './ssm.ts';
 
 /** Layers inside a layer: given to families whose layers nest. */
 export const nestedLayers: z.ZodType<LayerSpec[]> = z.lazy(() => z.array(layerSchema).min(1));
 
 /** Every kind of layer that a specification may hold. */
-const all: readonly LayerKind[] = [...coreKinds, ...recurrentKinds, ...semiringKinds];
+const all: readonly LayerKind[] = [...coreKinds, ...recurrentKinds, ...semiringKinds, ...ssmKinds];
 
 export const layerKinds: ReadonlyMap<string, LayerKind> = new Map(all.map((own) => [own.kind, own]));
 
