@@ -133,4 +133,5 @@ for name, unit in {
 }.items():
     cases[f"unit-{name}"] = (sequential(nn.Linear(5, 5), unit), {"x": 4 * torch.randn(6, 5)}, call)
 
-judge(sys.argv[1], cases)
+if __name__ == "__main__":
+    judge(sys.argv[1], cases)
