@@ -3,11 +3,14 @@ import { fromNumbers, type Tensor, toNumbers } from '../../src/files/tensor.ts';
 import { input } from '../../src/graph/make.ts';
 import { model } from '../../src/graph/model.ts';
 import type { Value } from '../../src/graph/value.ts';
+import { toProto } from '../../src/graph/wire/write.ts';
 import { fresh, fromCheckpoint } from '../../src/layers/module.ts';
 import { gruCell, lstmCell } from '../../src/layers/recurrent/cells.ts';
 import type { AnyRecurrentOptions, LstmValues } from '../../src/layers/recurrent/options.ts';
 import { gru, lstm, rnn } from '../../src/layers/recurrent/recurrent.ts';
 import { stateDictOf } from '../../src/layers/state-dict.ts';
+import { encodeModel } from '../../src/onnx/write.ts';
+import { openSession } from '../../src/runtime/node/open.ts';
 import { errorOf, ran } from './judge.ts';
 
 type Float = 'float32' | 'float16' | 'float64';
@@ -143,6 +146,31 @@ describe.each(kinds)('%s', (kind) => {
       expect(spread * 8 * Math.sqrt(3)).toBeLessThan(1.15);
     }
   });
+});
+
+it('drops between the layers only in training', async () => {
+  const [x, training] = [input('x', 'float32', ['batch', 'time', IN]), input('training', 'bool', [])];
+  const made = (layerCount: number, options: object) => {
+    const { output } = gru(fresh({ seed: 4 }).at('net'), x, { hidden: H, layers: layerCount, ...options });
+    return model({ inputs: [x, training], outputs: { output } });
+  };
+  const run = async (layerCount: number, options: object, on: number) => {
+    const given = new Map([
+      ['x', noise('float32', [B, T, IN], 1)],
+      ['training', fromNumbers('bool', [], [on])],
+    ]);
+    // ONNX Runtime's optimiser takes every Dropout for one at inference.
+    const open = { provider: 'cpu', home: 'process', optimization: 'disabled' } as const;
+    const session = await openSession(encodeModel(toProto(made(layerCount, options))), open);
+    const { outputs } = await session.run(given);
+    await session.close();
+    return tensorIn(outputs, 'output');
+  };
+  const plain = await run(2, {}, 0);
+  expect(errorOf(await run(2, { dropout: 0.5, training }, 0), plain)).toBe(0);
+  expect(errorOf(await run(2, { dropout: 0.5, training }, 1), plain)).toBeGreaterThan(1e-2);
+  // Not after the last, as in PyTorch.
+  expect(errorOf(await run(1, { dropout: 0.5, training }, 1), await run(1, {}, 0))).toBe(0);
 });
 
 describe('lstm as an equation', () => {

@@ -157,4 +157,36 @@ describe('the log-semiring recursion', () => {
     expect([...toNumbers(outputs.get('score') as Tensor)]).toEqual([Number.NEGATIVE_INFINITY]);
     expect(toNumbers(outputs.get('marginals') as Tensor).every((value) => value === 0)).toBe(true);
   });
+
+  it('of no steps is the initial state where lengths say so, and refused where there are none at all', async () => {
+    const root = fromCheckpoint(weightsIn('float32'));
+    const [x, lengths] = [input('x', 'float32', ['batch', 'time', S]), input('n', 'int64', ['batch'])];
+    const { f, marginals } = hmm(root.at('crf'), x, { lengths });
+    const { path, score } = viterbi(root.at('crf'), x, { lengths });
+    const made = model({ inputs: [x, lengths], outputs: { f, marginals, path, score } });
+    const given = (steps: number) =>
+      new Map([
+        ['x', fromNumbers('float32', [1, steps, S], e.slice(0, steps * S))],
+        ['n', fromNumbers('int64', [1], [0])],
+      ]);
+    const outputs = await ran(made, given(T));
+    const first = start.map((value, state) => value + at(end, state));
+    expect(toNumbers(outputs.get('f') as Tensor)[0]).toBeCloseTo(
+      Math.log(first.reduce((a, b) => a + Math.exp(b), 0)),
+      5,
+    );
+    expect(toNumbers(outputs.get('score') as Tensor)[0]).toBeCloseTo(Math.max(...first), 5);
+    expect(toNumbers(outputs.get('marginals') as Tensor).every((value) => value === 0)).toBe(true);
+    expect(toNumbers(outputs.get('path') as Tensor).every((value) => value === -1)).toBe(true);
+    await expect(ran(made, given(0))).rejects.toThrow(/out of data bounds/);
+  });
+
+  it('recurs in float32 where the network is float16', async () => {
+    const root = fromCheckpoint(weightsIn('float32'), { dtype: 'float16' });
+    const x = input('x', 'float16', ['batch', 'time', S]);
+    const made = model({ inputs: [x], outputs: { f: hmm(root.at('crf'), x).f } });
+    const outputs = await ran(made, new Map([['x', fromNumbers('float16', [1, T, S], e)]]));
+    expect(outputs.get('f')?.dtype).toBe('float16');
+    expect(Math.abs(at(toNumbers(outputs.get('f') as Tensor), 0) / enumerated(1).f - 1)).toBeLessThan(2e-3);
+  });
 });
