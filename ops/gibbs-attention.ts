@@ -10,12 +10,22 @@ import { average, dot, gibbsRow, type Matrix, type Vector } from './float64.ts';
 import { gibbsEntropy } from './gibbs-entropy.ts';
 import { gibbsWeights } from './gibbs-weights.ts';
 import { expectMask, type MaskKind, maskInput, maskKind, withMask } from './mask.ts';
-import { as, commonType, type FloatType, floatTypeOf, type WorkType, widened, workType } from './precision.ts';
+import {
+  as,
+  commonType,
+  type FloatType,
+  floatTypeOf,
+  last,
+  scalar,
+  type WorkType,
+  widened,
+  workType,
+} from './precision.ts';
 import { summedTo } from './reduction.ts';
 import { epsilonFrom, lastAxis, scaledLogits, throughEntropy, throughWeights, total } from './rules.ts';
 import { expectAtoms } from './shapes.ts';
 import { unknown } from './solution.ts';
-import { divisor, dropLast, entropyFrom, exponentials, positive, reciprocal, valueFrom } from './stable.ts';
+import { dropLast, finite, largest, positive, reciprocal } from './stable.ts';
 
 export interface AttentionOptions {
   /** Of booleans (true keeps a key) or of numbers added to q.k before the division by epsilon; broadcasts to [.., T, S]. A causal mask is one of these. */
@@ -148,6 +158,11 @@ function form(dtype: FloatType, mask: MaskKind, outputs: readonly Output[], rank
   };
 }
 
+/**
+ * By Softmax, for which runtimes have a kernel: z/epsilon made as (Q/epsilon) K' carries the same error as z itself. A mask is added as numbers, for an
+ * addition is far cheaper than a choice: the lowest number takes a key away, since a sum with it is that number, and rows without a key are set to 0 after.
+ * max z and max pi then tell the rest: LSE = epsilon (max - log max pi), H = -log max pi - E_pi (z/epsilon - max).
+ */
 function body(
   dtype: FloatType,
   outputs: readonly Output[],
@@ -156,15 +171,46 @@ function body(
   if (q === undefined || k === undefined || v === undefined || epsilon === undefined) return [];
   const work = workType(dtype);
   const eps = positive(epsilon, work);
-  const parts = exponentials(withMask(scores(q, k), mask, work), reciprocal(eps, work), work);
-  const safe = divisor(parts.sum, work);
+  const inverse = reciprocal(eps, work);
+  const scaled = op.matMul(op.mul(widened(q), inverse), swapped(widened(k)));
+  const masked = maskOf(mask, inverse, work);
+  const z = masked === undefined ? scaled : op.add(scaled, masked.bias);
+  const pi = op.softmax(z, { axis: -1 });
+  const alive = (value: Value) => (masked === undefined ? value : op.mul(value, masked.alive));
+  const axis = last(z);
+  const max = op.reduceMax(z, axis);
+  const logSum = op.neg(op.log(op.reduceMax(pi, axis)));
   const made: Record<Output, () => Value> = {
-    O: () => op.div(op.matMul(parts.exp, widened(v)), safe),
-    weights: () => op.div(parts.exp, safe),
-    H: () => dropLast(entropyFrom(parts, work)),
-    LSE: () => dropLast(valueFrom(parts.max, parts.sum, eps)),
+    O: () => alive(op.matMul(pi, widened(v))),
+    weights: () => alive(pi),
+    H: () => dropLast(alive(op.sub(logSum, op.reduceSum(op.mul(pi, finite(op.sub(z, max), work)), axis)))),
+    LSE: () => {
+      const value = op.mul(eps, op.add(max, logSum));
+      return dropLast(masked === undefined ? value : op.add(value, op.log(masked.alive)));
+    },
   };
   return outputs.map((output) => as(made[output](), dtype));
+}
+
+/** What is added to z/epsilon, finite, and 1 for the rows that have a key, 0 for others, [.., 1]. */
+function maskOf(
+  mask: Value | undefined,
+  inverse: Value,
+  work: WorkType,
+): { readonly bias: Value; readonly alive: Value } | undefined {
+  if (mask === undefined) return undefined;
+  const lowest = scalar(-largest[work], work);
+  if (mask.dtype === 'bool') {
+    const any = op.reduceMax(op.cast(mask, { to: work }), last(mask));
+    return { bias: op.where(mask, scalar(0, work), lowest), alive: lastAxis(dropLast(any)) };
+  }
+  const numbers = widened(mask);
+  const most = op.reduceMax(numbers, last(numbers));
+  const none = op.equal(most, scalar(Number.NEGATIVE_INFINITY, work));
+  return {
+    bias: finite(op.mul(numbers, inverse), work),
+    alive: lastAxis(dropLast(op.cast(op.not(none), { to: work }))),
+  };
 }
 
 /** Q K' in the work type. Einsum would do for any rank, but only MatMul is fast everywhere; the transpose swaps the last two axes. */
