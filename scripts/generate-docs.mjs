@@ -1,12 +1,13 @@
 // `npm run generate:docs`: writes the pages of docs/ that are made from the code (Node runs no TypeScript on every version).
-import { rmSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
 
 // By the module that makes them: its functions by the files they make. A function that gives a record makes the files it names.
 const makers = {
   'operator-page': { 'docs/operators.md': 'operatorPage' },
+  'architecture-page': { 'docs/architectures.md': 'architecturePage' },
   'layer-page': { 'docs/layers.md': 'layerPage', 'docs/spec.schema.json': 'schemaPage' },
 };
 
@@ -27,7 +28,10 @@ for (const [module, pages] of Object.entries(makers)) {
     for (const [file, name] of Object.entries(pages)) {
       const page = made[name]();
       const files = typeof page === 'string' ? { [file]: page } : page;
-      for (const [path, text] of Object.entries(files)) writeFileSync(path, text);
+      for (const [path, text] of Object.entries(files)) {
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, text);
+      }
     }
   } finally {
     rmSync(outfile);
