@@ -68,7 +68,7 @@ NETS = {
         lambda b: {"tokens": tokens(1000, 64, b)},
     ),
     "gpt2": (lambda: transformers.Gpt2(1000, 256, 4, 4, 128), lambda b: {"tokens": tokens(1000, 64, b)}),
-    "llama": (lambda: transformers.Llama(1000, 4, d=256, heads=4, kv=2, inner=688), lambda b: {"tokens": tokens(1000, 64, b)}),
+    "llama": (lambda: transformers.Llama(1000, 4, d=256, heads=4, kv_heads=2, dim=64, inner=688), lambda b: {"tokens": tokens(1000, 64, b)}),
     "transformer": (
         lambda: transformers.Seq2Seq(1000, 1000, 128, 64),
         lambda b: {"source": tokens(1000, 48, b), "target": tokens(1000, 32, b)},

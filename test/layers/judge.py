@@ -59,7 +59,9 @@ def judge(folder, cases):
             module.eval()
             if moved:
                 shake(module, number)
-            state = {key: value.clone().contiguous() for key, value in module.state_dict().items()}
+            # Of tied weights one name alone is kept, as safetensors' own save_model does.
+            own = {key for key, _ in [*module.named_parameters(), *module.named_buffers()]}
+            state = {key: value.clone().contiguous() for key, value in module.state_dict().items() if key in own}
             safetensors.torch.save_file(state, os.path.join(folder, f"{name}.safetensors"))
         np.savez(os.path.join(folder, f"{name}.in.npz"), **{key: value.numpy() for key, value in inputs.items()})
         cotangents = {}

@@ -36,7 +36,8 @@ function noWeights(error: unknown): Map<string, Tensor> {
   throw error;
 }
 
-async function tensorsOf(path: string): Promise<Map<string, Tensor>> {
+/** Every tensor of a file of weights or arrays. */
+export async function tensorsOf(path: string): Promise<Map<string, Tensor>> {
   const source = await openFile(path);
   const read: ReadonlyMap<string, AnyTensor> = path.endsWith('.npz')
     ? await readNpz(source)
