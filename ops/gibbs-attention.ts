@@ -30,6 +30,8 @@ import { dropLast, finite, largest, positive, reciprocal } from './stable.ts';
 export interface AttentionOptions {
   /** Of booleans (true keeps a key) or of numbers added to q.k before the division by epsilon; broadcasts to [.., T, S]. A causal mask is one of these. */
   readonly mask?: Value | undefined;
+  /** Every row is known to have a key, as with a causal mask: nothing is spent on rows without one, whose output then is of no meaning. */
+  readonly whole?: boolean | undefined;
 }
 
 export interface AttentionReading {
@@ -49,7 +51,7 @@ export interface AttentionReading {
  * @throws DTYPE_MISMATCH, SHAPE_MISMATCH, EMPTY_ATOMS, BAD_EPSILON
  */
 export function gibbsAttention(q: Value, k: Value, v: Value, epsilon: Value, options: AttentionOptions = {}): Value {
-  return constructing('GibbsAttention', gibbsAttention, () => nth(call(q, k, v, epsilon, options.mask, ['O']), 0));
+  return constructing('GibbsAttention', gibbsAttention, () => nth(call(q, k, v, epsilon, options, ['O']), 0));
 }
 
 /** The same, and the weights, entropy and log-sum-exp of every row: another overload of the same definition, for attribution. */
@@ -61,7 +63,7 @@ export function gibbsAttentionReading(
   options: AttentionOptions = {},
 ): AttentionReading {
   return constructing('GibbsAttention', gibbsAttentionReading, () => {
-    const outputs = call(q, k, v, epsilon, options.mask, all);
+    const outputs = call(q, k, v, epsilon, { mask: options.mask }, all);
     return { output: nth(outputs, 0), weights: nth(outputs, 1), entropy: nth(outputs, 2), logSumExp: nth(outputs, 3) };
   });
 }
@@ -74,7 +76,7 @@ function call(
   k: Value,
   v: Value,
   epsilon: Value,
-  mask: Value | undefined,
+  { mask, whole = false }: AttentionOptions,
   outputs: readonly Output[],
 ): readonly Value[] {
   const kind = maskKind(mask);
@@ -92,7 +94,7 @@ function call(
   };
   const inputs = [q, k, v, epsilon, ...(mask === undefined ? [] : [mask])];
   return callForm(
-    form(dtype, kind, outputs, rankOf(q, k, v)),
+    form(dtype, kind, outputs, rankOf(q, k, v), whole && kind !== ''),
     inputs,
     outputs.map((output) => tensorType(dtype, shapes[output])),
   );
@@ -140,10 +142,16 @@ function misfit(argument: string, expected: string, shape: Shape): HopfcoleError
   });
 }
 
-function form(dtype: FloatType, mask: MaskKind, outputs: readonly Output[], rank: number): Form {
+function form(dtype: FloatType, mask: MaskKind, outputs: readonly Output[], rank: number, whole: boolean): Form {
   return {
     name: 'GibbsAttention',
-    parts: [outputs.length === 1 ? '' : 'reading', rank === 4 ? '' : `rank${rank}`, mask, typePart(dtype)],
+    parts: [
+      outputs.length === 1 ? '' : 'reading',
+      rank === 4 ? '' : `rank${rank}`,
+      mask,
+      whole ? 'whole' : '',
+      typePart(dtype),
+    ],
     inputs: [
       ['Q', unknown(dtype, rank)],
       ['K', unknown(dtype, rank)],
@@ -153,7 +161,7 @@ function form(dtype: FloatType, mask: MaskKind, outputs: readonly Output[], rank
     ],
     outputs,
     doc: "O = softmax(Q K' / epsilon) V, one Gibbs average per row; a row with every key masked gives 0.",
-    body: (inputs) => body(dtype, outputs, inputs),
+    body: (inputs) => body(dtype, outputs, inputs, whole),
     costate: ruleFor(outputs),
   };
 }
@@ -167,6 +175,7 @@ function body(
   dtype: FloatType,
   outputs: readonly Output[],
   [q, k, v, epsilon, mask]: readonly Value[],
+  whole: boolean,
 ): readonly Value[] {
   if (q === undefined || k === undefined || v === undefined || epsilon === undefined) return [];
   const work = workType(dtype);
@@ -176,7 +185,7 @@ function body(
   const masked = maskOf(mask, inverse, work);
   const z = masked === undefined ? scaled : op.add(scaled, masked.bias);
   const pi = op.softmax(z, { axis: -1 });
-  const alive = (value: Value) => (masked === undefined ? value : op.mul(value, masked.alive));
+  const alive = (value: Value) => (masked === undefined || whole ? value : op.mul(value, masked.alive));
   const axis = last(z);
   const max = op.reduceMax(z, axis);
   const logSum = op.neg(op.log(op.reduceMax(pi, axis)));

@@ -134,25 +134,28 @@ export function rotaryTables(module: Module, positions: Value, dims: number, opt
   return tables;
 }
 
-/** x [batch, heads, time, d] with its first `dims` features turned by their positions' angles. */
-export function rotated(x: Value, tables: RotaryTables, dims: number, features: number, interleaved: boolean): Value {
-  const half = dims / 2;
+/** x [batch, heads, time, d] (or [batch, shared, group, time, d]) with its first `dims` features turned by their positions' angles. */
+export function rotated(x: Value, given: RotaryTables, dims: number, features: number, interleaved: boolean): Value {
+  const rank = x.shape?.length ?? 4;
+  const tables =
+    rank === 5 && given.cos.shape?.length === 4 ? mapped(given, (table) => op.unsqueeze(table, ints(1))) : given;
   const rest = features - dims;
   if (!interleaved) {
-    const sizes = ints(half, half, ...(rest > 0 ? [rest] : []));
-    const [a, b, ...more] = op.split(x, sizes, { axis: -1 });
+    const [a, b, ...more] = op.split(x, ints(dims / 2, dims / 2, ...(rest > 0 ? [rest] : [])), { axis: -1 });
     if (a === undefined || b === undefined) return x;
     return op.concat([...turned(a, b, tables), ...more], { axis: -1 });
   }
+  const lead = Array<number>(rank - 1).fill(0);
   const [front = x, ...more] = rest > 0 ? op.split(x, ints(dims, rest), { axis: -1 }) : [x];
-  const [a, b] = op.split(op.reshape(front, ints(0, 0, 0, half, 2)), ints(1, 1), { axis: -1 });
+  const [a, b] = op.split(op.reshape(front, ints(...lead, dims / 2, 2)), ints(1, 1), { axis: -1 });
   if (a === undefined || b === undefined) return x;
-  const { cos, sin } = tables;
-  const pairs = op.concat(turned(a, b, { cos: op.unsqueeze(cos, ints(-1)), sin: op.unsqueeze(sin, ints(-1)) }), {
-    axis: -1,
-  });
-  const back = op.reshape(pairs, ints(0, 0, 0, dims));
+  const columns = mapped(tables, (table) => op.unsqueeze(table, ints(-1)));
+  const back = op.reshape(op.concat(turned(a, b, columns), { axis: -1 }), ints(...lead, dims));
   return more.length === 0 ? back : op.concat([back, ...more], { axis: -1 });
+}
+
+function mapped({ cos, sin }: RotaryTables, change: (table: Value) => Value): RotaryTables {
+  return { cos: change(cos), sin: change(sin) };
 }
 
 function turned(a: Value, b: Value, { cos, sin }: RotaryTables): readonly [Value, Value] {

@@ -1,5 +1,5 @@
 import { gibbsAttention, gibbsAttentionReading } from '../../../ops/index.ts';
-import { as, workType } from '../../../ops/precision.ts';
+import { as, floatTypeOf, ints, last, scalar, workType } from '../../../ops/precision.ts';
 import { HopfcoleError } from '../../files/error.ts';
 import { differentDims } from '../../graph/dim.ts';
 import * as op from '../../graph/op.ts';
@@ -9,7 +9,7 @@ import { bothMasks, causalMask, keyMaskOf, type Masks, masksOf, paddingMaskOf, s
 import { layer, type Module, makerOf } from '../module.ts';
 import { type AlibiOptions, alibiBias, placesFrom, type RopeOptions, rotaryTables, rotated } from '../positions.ts';
 import { type HeadEpsilon, headEpsilon } from './epsilon.ts';
-import { type Heads, headsOf, joined, rowsJoined, spread } from './heads.ts';
+import { type Heads, headsOf, joined, rowsJoined, spread, spreadKeys } from './heads.ts';
 import { withSink } from './sink.ts';
 
 /** Keys and values of the tokens before, [batch, keyValueHeads, past, dim]. */
@@ -73,12 +73,14 @@ export function attend(module: Module, q: Value, k: Value, v: Value, options: At
     const { past, outputs = [] } = options;
     const before = past === undefined ? undefined : sizeOf(past.key, 2);
     const turn = turning(module, q, heads, options, before);
-    const query = turn(spread(q, heads.count, heads.dim));
-    const own = { key: turn(spread(k, heads.shared, heads.dim)), value: spread(v, heads.shared, heads.valueDim) };
+    const query = turn(heads.split(q));
+    const kept = past !== undefined || outputs.includes('present');
+    const spreadKey = options.rope === undefined && !kept ? spreadKeys : spread;
+    const own = { key: turn(spreadKey(k, heads.shared, heads.dim)), value: spread(v, heads.shared, heads.valueDim) };
     const present = past === undefined ? own : after(module, past, own, heads);
     const masks = masked(module, q, present.key, heads, options, before);
     const read = reading(module, query, present, masks, heads, options);
-    return past === undefined && !outputs.includes('present') ? read : { ...read, present };
+    return kept ? { ...read, present } : read;
   });
 }
 
@@ -160,15 +162,17 @@ function reading(
   const { outputs = [] } = options;
   const epsilon = headEpsilon(module, options.epsilon, heads);
   const { key, value, masks } = withSink(module, cache, given, heads, options.sink);
-  const [q, k, v] = [heads.split(query), heads.shareOut(key), heads.shareOut(value)];
+  const [k, v] = [heads.shareOut(key), heads.shareOut(value)];
   const mask = maskOf(module, masks, epsilon.value, heads);
   const details = { viscosity: epsilon.said };
   const asked = outputs.some((output) => output !== 'present');
   if (!asked) {
-    const o = module.mark(gibbsAttention(q, k, v, epsilon.value, { mask }), 'attention', details);
-    return { output: joined(o, heads) };
+    const by = rowsWithKeys(mask, options);
+    const o = gibbsAttention(query, k, v, epsilon.value, { mask, whole: by !== 'unknown' });
+    const output = joined(module.mark(o, 'attention', details), heads);
+    return { output: by === 'unknown' || by === 'all' ? output : op.mul(output, as(by, module.dtype)) };
   }
-  const read = gibbsAttentionReading(q, k, v, epsilon.value, { mask });
+  const read = gibbsAttentionReading(query, k, v, epsilon.value, { mask });
   const marked = module.mark([read.output, read.weights, read.entropy, read.logSumExp], 'attention', details);
   const [o = read.output, weights = read.weights, entropy = read.entropy, logSumExp = read.logSumExp] = marked;
   return {
@@ -177,6 +181,22 @@ function reading(
     ...(outputs.includes('entropy') ? { entropy: rowsJoined(entropy, heads, 1) } : {}),
     ...(outputs.includes('logSumExp') ? { logSumExp: rowsJoined(logSumExp, heads, 1) } : {}),
   };
+}
+
+/**
+ * Which rows have a key: all, or 1 for those that have and 0 for others, [batch, time, 1] for all heads; `unknown` where heads differ. What is set to 0 for
+ * all heads at once, after they are joined, costs least.
+ */
+function rowsWithKeys(mask: Value | undefined, options: AttendOptions): Value | 'all' | 'unknown' {
+  const { mask: given, keyMask, keyPaddingMask, sink = false } = options;
+  if (mask === undefined || sink !== false) return 'all';
+  if (given === undefined && keyMask === undefined && keyPaddingMask === undefined) return 'all';
+  const rank = mask.shape?.length;
+  if (rank !== 2 && !(rank === 4 && mask.shape?.[1] === 1)) return 'unknown';
+  const most = op.reduceMax(mask.dtype === 'bool' ? op.cast(mask, { to: 'float32' }) : mask, last(mask));
+  const none = as(scalar(mask.dtype === 'bool' ? 0 : Number.NEGATIVE_INFINITY), floatTypeOf(most));
+  const any = op.cast(op.greater(most, none), { to: 'float32' });
+  return rank === 2 ? any : op.squeeze(any, ints(1));
 }
 
 /** The mask as the operator takes it: what is added stands before the division by epsilon there. */

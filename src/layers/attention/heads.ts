@@ -16,7 +16,7 @@ export interface Heads {
   readonly grouped: boolean;
   readonly dim: number;
   readonly valueDim: number;
-  /** Queries [batch, heads, time, d] as the operator takes them. */
+  /** Queries [batch, time, heads * d] as the operator takes them. */
   readonly split: (query: Value) => Value;
   /** Keys or values [batch, shared, keys, d] as the operator takes them. */
   readonly shareOut: (x: Value) => Value;
@@ -66,7 +66,10 @@ export function headsOf(module: Module, q: Value, k: Value, v: Value, { heads, k
     grouped,
     dim,
     valueDim: perHead(module, v, shared, 'keyValueHeads'),
-    split: (query) => (grouped ? op.reshape(query, axes(query, 0, 1, [shared, group], 2, 4)) : query),
+    split: (query) =>
+      grouped
+        ? op.transpose(op.reshape(query, ints(0, 0, shared, group, dim)), { perm: [0, 2, 3, 1, 4] })
+        : spread(query, heads, dim),
     shareOut: (x) => (grouped ? op.unsqueeze(x, ints(2)) : x),
     group: (mask) => (grouped ? groupedMask(mask, shared, group) : mask),
   };
@@ -100,6 +103,16 @@ function axes(x: Value, from: number, to: number, between: readonly number[], ne
 /** [batch, time, heads * d] -> [batch, heads, time, d] */
 export function spread(x: Value, heads: number, dim: number): Value {
   return op.transpose(op.reshape(x, ints(0, 0, heads, dim)), { perm: [0, 2, 1, 3] });
+}
+
+/**
+ * The same for keys that nothing else reads: turned first, [batch, heads * d, time], which is one fast transposition, so that the operator's own one
+ * comes to nothing once its body stands in its place.
+ */
+export function spreadKeys(x: Value, heads: number, dim: number): Value {
+  const turned = op.transpose(x, { perm: [0, 2, 1] });
+  const split = op.reshape(turned, op.concat([ints(0, heads, dim), op.shape(x, { start: 1, end: 2 })], { axis: 0 }));
+  return op.transpose(split, { perm: [0, 1, 3, 2] });
 }
 
 /** What the operator gives, [batch, heads (or shared, group), time, v] -> [batch, time, heads * v] */
