@@ -46,8 +46,8 @@ export interface Finished {
   /** Parameters that are not in the model as they are in the checkpoint, and why. */
   readonly changed: readonly { readonly name: string; readonly why: string }[];
   readonly readings: readonly Reading[];
-  /** Names of the model's parameters that are no weights of a state dict: temperatures and the like. */
-  readonly own: readonly string[];
+  /** Names of the model's parameters that are weights of a state dict: not its temperatures and the like. */
+  readonly state: readonly string[];
   /** Names of the state dict that stand for the same weights as another, and which. */
   readonly tied: Readonly<Record<string, string>>;
 }
@@ -282,8 +282,9 @@ export class Module {
 
   /** What became of the parameters. @throws MISSING_PARAMETERS, SHAPE_MISMATCH listing everything at once. */
   finish(): Finished {
-    const { source, changed, readings, own, tied } = this.build;
-    return { parameters: source.finish(), changed, readings, own: [...own], tied: Object.fromEntries(tied) };
+    const { source, changed, readings, own, tied, values } = this.build;
+    const state = [...values.keys()].filter((name) => !own.has(name) && !tied.has(name));
+    return { parameters: source.finish(), changed, readings, state, tied: Object.fromEntries(tied) };
   }
 }
 

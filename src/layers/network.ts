@@ -4,7 +4,7 @@ import { type ModelSpec, model } from '../graph/model.ts';
 import { type Finished, fresh, fromCheckpoint, type Module } from './module.ts';
 import { compose, declaredDType } from './spec/compose.ts';
 import type { Spec } from './spec/spec.ts';
-import { ownKey, tiedKey } from './state-dict.ts';
+import { stateKey, tiedKey } from './state-dict.ts';
 
 /** A network as a model, which equation each layer is, and what became of the parameters. */
 export interface Network extends Finished {
@@ -45,9 +45,9 @@ function assemble(spec: Spec, root: Module, target: Target, file: string | undef
  */
 export function network(root: Module, spec: Omit<ModelSpec, 'metadata'>): Network {
   const finished = root.finish();
-  const { own, tied } = finished;
+  const { state, tied } = finished;
   const metadata = {
-    ...(own.length === 0 ? {} : { [ownKey]: JSON.stringify(own) }),
+    ...(state.length === 0 ? {} : { [stateKey]: JSON.stringify(state) }),
     ...(Object.keys(tied).length === 0 ? {} : { [tiedKey]: JSON.stringify(tied) }),
   };
   return { model: model({ ...spec, metadata }), ...finished };
