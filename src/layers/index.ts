@@ -7,6 +7,12 @@ export {
   type AttentionCache,
   type AttentionOutput,
   attend,
+  type HeadEpsilon,
+  type MultiHeadAttentionOptions,
+  multiHeadAttention,
+  type ProjectionLayout,
+  type ProjectionNames,
+  type ProjectionOptions,
 } from './attention.ts';
 // Linear and log-sum-exp layers, units, networks of these alone.
 export {
@@ -21,7 +27,10 @@ export { type LinearOptions, linear } from './linear.ts';
 export { type AtomOptions, type LseHeadOptions, type LseOptions, lse, lseHead, softmax, tropical } from './lse.ts';
 export { type CausalOptions, causalMask } from './masks.ts';
 export { type ConvexOptions, convexNetwork } from './models/convex.ts';
+// State-space models.
+export { type MambaOptions, type MambaValues, mamba } from './models/mamba.ts';
 export { type LseNetworkOptions, lseNetwork, type MlpOptions, mlp } from './models/mlp.ts';
+export { type S4ClassifierOptions, s4Classifier } from './models/ssm-classifier.ts';
 export { lstmTagger, type TaggerNames, type TaggerOptions } from './models/tagger.ts';
 // Where parameters come from.
 export { type Epsilon, type Finished, fresh, fromCheckpoint, Module, type ModuleOptions } from './module.ts';
@@ -60,7 +69,6 @@ export type {
 } from './recurrent/options.ts';
 export { gru, lstm, rnn } from './recurrent/recurrent.ts';
 export { type HmmOptions, type HmmValues, hmm, type SemiringOptions, type ViterbiValues, viterbi } from './semiring.ts';
-// State-space models.
 export type { Complex } from './ssm/complex.ts';
 export {
   type LinearRecurrenceOptions,
@@ -68,4 +76,12 @@ export {
   linearRecurrence,
 } from './ssm/linear-recurrence.ts';
 export { type S4dOptions, type S4dValues, type SsmForm, s4d, ssmForms } from './ssm/s4d.ts';
+export type { SelectiveForm } from './ssm/selective.ts';
+export {
+  mambaMixer,
+  type SelectiveScanOptions,
+  type SelectiveScanValues,
+  type SelectiveSizes,
+  type SelectiveState,
+} from './ssm/selective-scan.ts';
 export { type Activation, type ActivationOptions, activation, activations, relu, softplus } from './units.ts';

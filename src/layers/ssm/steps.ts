@@ -1,9 +1,10 @@
-import { ints } from '../../../ops/precision.ts';
+import { ints, scalar } from '../../../ops/precision.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Complex, each, partsOf, plus, times } from './complex.ts';
 import type { Discrete } from './discretise.ts';
-import { recurrence, zeroState } from './recurrence.ts';
+import { recurrence } from './recurrence.ts';
+import { dim, shapeOf } from './shapes.ts';
 
 /** What every form gives: y [time, batch, H] without the term D x, and h after the last step, [batch, H, M]. */
 export interface Response {
@@ -18,13 +19,19 @@ export type SsmFormula = (discrete: Discrete, x: Value, initial: Complex | undef
 export const bySteps: SsmFormula = (discrete, x, initial) => {
   const { abar, bbar, c } = discrete;
   const column = op.unsqueeze(x, ints(3));
-  const first = initial ?? zeroState(times(bbar, { re: column }));
+  const first = initial ?? emptyState(x, discrete);
   const [re = x, im = x, y = x] = op.scan(partsOf(first), [column], ([hRe = x, hIm = x], [given = x]) => {
     const h = plus(times(abar, { re: hRe, im: hIm }), times(bbar, { re: given }));
     return { carried: partsOf(h), scanned: [observed(c, h)] };
   });
   return { y, state: { re, im } };
 };
+
+/** Zeros [batch, H, M]. */
+function emptyState(x: Value, { channels, modes, work }: Discrete): Complex {
+  const zeros = op.expand(scalar(0, work), shapeOf(dim(x, 1), channels, modes));
+  return { re: zeros, im: zeros };
+}
 
 /** All states at once by an associative scan, log2 T rounds deep. */
 export const byRounds: SsmFormula = (discrete, x, initial) => {
