@@ -29,11 +29,6 @@ types = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 0, 0, 0, 0], [0] * 7])
 cases = {}
 
 
-def padded(x, mask):
-    """What is computed at padded positions means nothing, and is not compared."""
-    return x * mask[..., None].to(x.dtype)
-
-
 def bert(model, i):
     x = model(i["tokens"], i.get("mask"), i.get("token_types"))
     return {"output": x, "pooled": model.pooled(x)}
@@ -64,7 +59,7 @@ cases["encoder-post"] = (encoder(final=False), {"x": x}, lambda m, i: m(i["x"]))
 cases["encoder-pre"] = (
     encoder(norm_first=True, activation="gelu", layer_norm_eps=1e-3),
     {"x": x, "mask": right},
-    lambda m, i: padded(m(i["x"], src_key_padding_mask=i["mask"] == 0), i["mask"]),
+    lambda m, i: m(i["x"], src_key_padding_mask=i["mask"] == 0),
 )
 cases["encoder-bare"] = (encoder(bias=False), {"x": x}, lambda m, i: m(i["x"]))
 cases["encoder-causal"] = (
@@ -82,8 +77,6 @@ def decoded(model, i):
         count = sum(key.endswith(".key") for key in i)
         past = [(i[f"past.{n}.key"], i[f"past.{n}.value"]) for n in range(count)]
     logits, present = model(i["tokens"], i.get("mask"), past)
-    if "mask" in i:
-        logits = padded(logits, i["mask"][:, -tokens.shape[1] :])
     if past is None:
         return logits
     named = {f"present.{n}.{part}": value for n, pair in enumerate(present) for part, value in zip(("key", "value"), pair)}

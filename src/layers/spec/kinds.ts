@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { coreKinds } from './core.ts';
+import { decoderKinds } from './decoders.ts';
+import { feedForwardKinds } from './feed-forward.ts';
 import type { LayerKind, LayerSpec } from './kind.ts';
 import { recurrentKinds } from './recurrent.ts';
 import { semiringKinds } from './semiring.ts';
@@ -9,7 +11,14 @@ import { ssmKinds } from './ssm.ts';
 export const nestedLayers: z.ZodType<LayerSpec[]> = z.lazy(() => z.array(layerSchema).min(1));
 
 /** Every kind of layer that a specification may hold. */
-const all: readonly LayerKind[] = [...coreKinds, ...recurrentKinds, ...semiringKinds, ...ssmKinds];
+const all: readonly LayerKind[] = [
+  ...coreKinds,
+  ...feedForwardKinds,
+  ...decoderKinds,
+  ...recurrentKinds,
+  ...semiringKinds,
+  ...ssmKinds,
+];
 
 export const layerKinds: ReadonlyMap<string, LayerKind> = new Map(all.map((own) => [own.kind, own]));
 

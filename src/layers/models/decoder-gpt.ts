@@ -1,0 +1,100 @@
+import * as op from '../../graph/op.ts';
+import type { Value } from '../../graph/value.ts';
+import { attend } from '../attention.ts';
+import { embedding } from '../embedding.ts';
+import { feedForward } from '../feed-forward.ts';
+import { layer, type Module } from '../module.ts';
+import { layerNorm } from '../norm.ts';
+import { residual } from '../residual.ts';
+import type { Activation } from '../units.ts';
+import {
+  type CacheSizes,
+  type CacheValue,
+  type DecoderOptions,
+  type DecoderValues,
+  expectCache,
+  logitsOf,
+  placing,
+} from './decoder.ts';
+import { dense, depthOf, expectLength, headsOf, innerOf, prefixed, small } from './parts.ts';
+
+export interface Gpt2Options extends DecoderOptions {
+  /** Default: 64 features for each. */
+  readonly heads?: number | undefined;
+  /** Default gelu-tanh (gelu_new). */
+  readonly activation?: Activation | undefined;
+}
+
+/** How many layers there are, and the shape of what each keeps: said, or as the checkpoint has them. */
+export function gpt2Sizes(module: Module, options: Pick<Gpt2Options, 'hidden' | 'layers' | 'heads'>): CacheSizes {
+  const body = bodyOf(module);
+  const features = body.size(options.hidden, 'hidden', 'wte.weight', 1);
+  const layers = depthOf(body, options.layers, (index) => `h.${index}.attn.c_attn.weight`);
+  const heads = headsOf(body, features, options.heads);
+  return { layers, heads, dim: features / heads };
+}
+
+function bodyOf(module: Module): Module {
+  return prefixed(module, 'wte.weight', ['transformer', '']);
+}
+
+/** Hugging Face stores the causal mask, and what stood for minus infinity, as buffers. */
+const buffers = ['attn.bias', 'attn.masked_bias'];
+
+/**
+ * GPT-2: tokens [batch, time] int64 -> logits [batch, time, vocabulary]. Hugging Face's names and layouts (`transformer.wte.weight`,
+ * `transformer.h.0.attn.c_attn.weight` [in, out]), with `transformer.` or without; the head is tied to the embedding unless the checkpoint has another.
+ */
+export function gpt2(module: Module, tokens: Value, options: Gpt2Options = {}): DecoderValues {
+  return layer(gpt2, module, 'gpt2', () => {
+    const body = bodyOf(module);
+    const { vocabulary, hidden: said, positions = 1024, eps = 1e-5, past } = options;
+    const table = body.at('wpe');
+    const entries = table.shapeOf('weight')?.[0] ?? positions;
+    expectLength(module, tokens, entries);
+    const words = embedding(body.at('wte'), tokens, { entries: vocabulary, features: said, std: 0.02 });
+    const features = module.features(words, said, 'hidden');
+    const { places, mask } = placing(module, tokens, options);
+    const placed = embedding(table, places, { entries, features, std: 0.02 });
+    const { layers, heads, dim } = gpt2Sizes(module, { ...options, hidden: features });
+    expectCache(module, past, { layers, heads, dim });
+    const present: CacheValue[] = [];
+    let x = op.add(words, placed);
+    for (let index = 0; index < layers; index++) {
+      const made = block(body.at(`h.${index}`), x, { ...options, heads, mask }, past?.[index]);
+      x = made.x;
+      if (made.present !== undefined) present.push(made.present);
+    }
+    const hidden = layerNorm(body.at('ln_f'), x, { eps });
+    return { logits: logitsOf(module, body.nameOf('wte.weight'), hidden, vocabulary, options, true), hidden, present };
+  });
+}
+
+function block(
+  module: Module,
+  x: Value,
+  options: Gpt2Options & { readonly heads: number; readonly mask: Value },
+  past: CacheValue | undefined,
+): { readonly x: Value; readonly present: CacheValue | undefined } {
+  const { heads, mask, eps = 1e-5, activation = 'gelu-tanh' } = options;
+  for (const name of buffers) module.ignore(name);
+  const features = module.features(x, undefined, 'hidden');
+  const own = module.at('attn');
+  const packed = dense(own.at('c_attn'), layerNorm(module.at('ln_1'), x, { eps }), {
+    out: 3 * features,
+    transposed: true,
+  });
+  const [query, key, value] = op.split(packed, undefined, { axis: 2, numOutputs: 3 }) as [Value, Value, Value];
+  const read = attend(own, query, key, value, { heads, mask, past });
+  const turned = dense(own.at('c_proj'), read.output, { out: features, transposed: true });
+  const middle = residual(module.at('attn_step'), x, turned);
+  const mlp = module.at('mlp');
+  const made = feedForward(mlp, layerNorm(module.at('ln_2'), middle, { eps }), {
+    hidden: innerOf(mlp.at('c_fc'), options.feedForward, features, 1),
+    activation,
+    transposed: true,
+    names: ['c_fc', 'c_proj'],
+    initial: small,
+  });
+  return { x: residual(module.at('mlp_step'), middle, made), present: read.present };
+}
