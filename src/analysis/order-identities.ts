@@ -27,10 +27,12 @@ const finer = [32, 128];
 /** How far an order may be from the claimed one. */
 const slack = 0.35;
 /** Below this, relative to the change of x, errors are rounding. */
-const flat = 1e-11;
+const flats = { float64: 1e-11, float32: 3e-4 } as const;
 
 /** The graph's own numbers h/2, h/6 were rounded to float32. */
-const stepTolerance = 1e-6;
+const stepTolerances = { float64: 1e-6, float32: 1e-4 } as const;
+
+export type Precision = keyof typeof flats;
 
 /** Operators with kinks: F is not smooth where they are, and no method keeps an order above 1 across a kink. */
 const kinked = new Set([
@@ -47,20 +49,21 @@ const kinked = new Set([
 ]);
 
 /**
- * The order of the discretisation of residual steps: each layer's own F, taken out of the float64 graph, is followed from the layer's state in m = 1, 2,
+ * The order of the discretisation of residual steps: each layer's own F, taken out of the graph (in float64 where the runtime has kernels), is followed from the layer's state in m = 1, 2,
  * 4, 8 substeps of h/m and compared with the flow itself; and what the graph computes with the method's one step. One line per group of steps.
  */
 export async function orderChecks(
-  wide: Model,
+  model: Model,
   groups: readonly { readonly name: string; readonly steps: readonly ResidualStep[] }[],
+  precision: Precision,
   open: Open,
   feeds: Feeds,
 ): Promise<Map<string, Check[]>> {
-  const readings = new Map(sitesOf(wide).map((site) => [site.node, site]));
+  const readings = new Map(sitesOf(model).map((site) => [site.node, site]));
   const all = groups.flatMap(({ steps }) => steps.map((step) => discretised(step, readings)));
   if (all.length === 0) return new Map();
   const ends = named(
-    wide,
+    model,
     all.flatMap(({ step }) => [step.from, step.to]),
     'state',
   );
@@ -74,22 +77,23 @@ export async function orderChecks(
   const reached = all.map((_, layer) => numbers(base, ends.names[2 * layer + 1] ?? ''));
   const cuts = new Map(all.map(({ step }, layer) => [`verify/x${layer}`, step.from]));
   const outputs = all.map(({ field }, layer) => ({ name: `verify/f${layer}`, value: field }));
-  const session = await open(cutAt(wide, cuts, outputs));
+  const session = await open(cutAt(model, cuts, outputs));
   try {
     const field: Field = async (states) => {
       const own = states.map(
-        (x, layer) => [`verify/x${layer}`, fromNumbers('float64', at(2 * layer)?.shape ?? [], x)] as const,
+        (x, layer) =>
+          [`verify/x${layer}`, fromNumbers(at(2 * layer)?.dtype ?? precision, at(2 * layer)?.shape ?? [], x)] as const,
       );
       const found = await session.run(new Map([...feeds(session, used), ...own]));
       return states.map((_, layer) => numbers(found.outputs, `verify/f${layer}`));
     };
-    const measured = await measure(all, starts, field);
+    const measured = await measure(all, starts, field, flats[precision]);
     const checks = new Map<string, Check[]>();
     let offset = 0;
     for (const { name, steps } of groups) {
       const own = measured.slice(offset, offset + steps.length);
       const ended = reached.slice(offset, offset + steps.length);
-      checks.set(name, [stepCheck(name, own, ended), orderCheck(name, own)]);
+      checks.set(name, [stepCheck(name, own, ended, precision), orderCheck(name, own, precision)]);
       offset += steps.length;
     }
     return checks;
@@ -106,7 +110,7 @@ interface Measured extends Discretised {
   readonly errors: ReadonlyMap<number, number>;
 }
 
-async function measure(all: readonly Discretised[], starts: States, field: Field): Promise<Measured[]> {
+async function measure(all: readonly Discretised[], starts: States, field: Field, flat: number): Promise<Measured[]> {
   const h = all.map((own) => own.h);
   const methods = [...new Set(all.map(({ method }) => method))];
   const by = async (m: number): Promise<States> => {
@@ -130,7 +134,7 @@ async function measure(all: readonly Discretised[], starts: States, field: Field
     if (m === 1) once = x;
   }
   for (const m of finer) {
-    if (all.every(({ method }, layer) => isAbout(orderOf(errors[layer]), orders[method]))) break;
+    if (all.every(({ method }, layer) => isAbout(orderOf(errors[layer], flat), orders[method]))) break;
     exact = await integrate('rk4', starts, h, 4 * m, field);
     await note(m / 2);
     await note(m);
@@ -144,7 +148,7 @@ async function measure(all: readonly Discretised[], starts: States, field: Field
 }
 
 /** By the two finest m; undefined where the error is rounding: the step is exact. */
-function orderOf(errors: ReadonlyMap<number, number> | undefined): number | undefined {
+function orderOf(errors: ReadonlyMap<number, number> | undefined, flat: number): number | undefined {
   const ms = [...(errors?.keys() ?? [])].sort((a, b) => b - a);
   const [fine, coarse] = [errors?.get(ms[0] ?? 0) ?? 0, errors?.get((ms[0] ?? 0) / 2) ?? 0];
   // At a high order the finest error may be rounding already where the one before is not.
@@ -160,7 +164,7 @@ function isAbout(order: number | undefined, claimed: number): boolean {
   return order === undefined || Math.abs(order - claimed) <= slack;
 }
 
-function stepCheck(name: string, own: readonly Measured[], ended: States): Check {
+function stepCheck(name: string, own: readonly Measured[], ended: States, precision: Precision): Check {
   const errors = own.map(({ once, size }, layer) => {
     const largest = Math.max(size, norm(ended[layer] ?? []), 1e-300);
     return distance(once, ended[layer]) / largest;
@@ -169,17 +173,17 @@ function stepCheck(name: string, own: readonly Measured[], ended: States): Check
   return check(
     `${name}: step`,
     `x_(l+1) is one step of ${method} for dx/dt = F(x)`,
-    'x_(l+1) by the graph in float64',
+    `x_(l+1) by the graph in ${precision}`,
     `the method's step from F alone, float64`,
     errors,
-    stepTolerance,
+    stepTolerances[precision],
   );
 }
 
-function orderCheck(name: string, own: readonly Measured[]): Check {
+function orderCheck(name: string, own: readonly Measured[], precision: Precision): Check {
   const claimed = Math.max(...own.map(({ method }) => orders[method]));
   const found = own.map((one) => {
-    const order = orderOf(one.errors);
+    const order = orderOf(one.errors, flats[precision]);
     const kinks = one.step.nodes.some(({ opType, domain }) => domain === '' && kinked.has(opType));
     const excused = kinks && orders[one.method] > 1 && (order ?? 1) > 1 - slack;
     return { order, off: order === undefined || excused ? 0 : Math.abs(order - orders[one.method]) };
@@ -194,7 +198,7 @@ function orderCheck(name: string, own: readonly Measured[]): Check {
     `${name}: order`,
     `order ${text}, ${claimed} expected; errors at m = ${substeps.join(', ')}: ${errors.join(', ')}`,
     'x after one layer in m substeps of its own F',
-    'the flow of F: the finest substeps by RK4, float64',
+    `the flow of F: the finest substeps by RK4, F in ${precision}`,
     found.map(({ off }) => off),
     slack,
   );

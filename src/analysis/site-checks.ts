@@ -24,10 +24,10 @@ export function roundingOf(value: Value | undefined): number {
 
 /** What is said of a site whose equation no number can confirm: it stands in the report and never fails. */
 export function told(site: Site, why = site.discretisation): Check {
-  const status = site.status === 'open' ? 'open' : 'structural';
+  const status = site.status === 'exact' ? 'not computed' : site.status;
   return {
     name: `${site.name}: reading`,
-    statement: `${status}: ${why}; ${site.equation}`,
+    statement: `${why.startsWith(`${status}: `) ? '' : `${status}: `}${why}; ${site.equation}`,
     pathA: 'the operators of the graph',
     pathB: 'none: nothing is computed',
     error: 0,
