@@ -48,12 +48,15 @@ export function causalMask(time: Value, keys: Value, { past, window }: CausalOpt
 
 /**
  * A mask of keys [batch, keys] (1 or true: a real token, as the attention_mask of Hugging Face) as the rows of every head take it,
- * [batch, 1, 1, keys] of booleans.
+ * [batch, 1, 1, keys] of booleans; one of that shape already is taken as well.
  */
 export function keyMaskOf(module: Module, mask: Value, keys: Dim | undefined): Value {
-  module.rank(mask, [2], 'a mask of keys [batch, keys]');
-  if (differentDims(mask.shape?.[1], keys)) throw module.misfit(mask, `a mask of ${keys} keys`);
-  return op.unsqueeze(mask.dtype === 'bool' ? mask : op.cast(mask, { to: 'bool' }), ints(1, 2));
+  const rank = module.rank(mask, [2, 4], 'a mask of keys [batch, keys]');
+  const bad = rank === 4 && mask.shape?.slice(1, 3).some((dim) => differentDims(dim, 1));
+  if (bad || differentDims(mask.shape?.at(-1), keys))
+    throw module.misfit(mask, `a mask of keys [batch, ${keys ?? 'keys'}]`);
+  const bool = mask.dtype === 'bool' ? mask : op.cast(mask, { to: 'bool' });
+  return rank === 4 ? bool : op.unsqueeze(bool, ints(1, 2));
 }
 
 /** Keys that are padding, true as in PyTorch's key_padding_mask, or numbers to add, [batch, keys]. */

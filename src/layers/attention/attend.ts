@@ -10,7 +10,7 @@ import { layer, type Module, makerOf } from '../module.ts';
 import { type AlibiOptions, alibiBias, placesFrom, type RopeOptions, rotaryTables, rotated } from '../positions.ts';
 import { type HeadEpsilon, headEpsilon } from './epsilon.ts';
 import { type Heads, headsOf, joined, rowsJoined, spread, spreadKeys } from './heads.ts';
-import { withSink } from './sink.ts';
+import { withMore } from './more.ts';
 
 /** Keys and values of the tokens before, [batch, keyValueHeads, past, dim]. */
 export interface AttentionCache {
@@ -43,6 +43,8 @@ export interface AttendOptions {
   readonly alibi?: boolean | AlibiOptions | undefined;
   /** A scaled score of each head [heads] that takes weight and gives nothing; true: the parameter `sinks`. */
   readonly sink?: boolean | Value | undefined;
+  /** Keys and values [1, n, keyValueHeads * d] that every query reads, whatever the mask. */
+  readonly appended?: { readonly key: Value; readonly value: Value } | undefined;
   /** Keys and values before these, zero or more of them; the result has those after. */
   readonly past?: AttentionCache | undefined;
   /** What else is read; `present` without `past` is the cache of these tokens. */
@@ -161,7 +163,7 @@ function reading(
 ): Attended {
   const { outputs = [] } = options;
   const epsilon = headEpsilon(module, options.epsilon, heads);
-  const { key, value, masks } = withSink(module, cache, given, heads, options.sink);
+  const { key, value, masks } = withMore(module, cache, given, heads, options);
   const [k, v] = [heads.shareOut(key), heads.shareOut(value)];
   const mask = maskOf(module, masks, epsilon.value, heads);
   const details = { viscosity: epsilon.said };
@@ -188,8 +190,8 @@ function reading(
  * all heads at once, after they are joined, costs least.
  */
 function rowsWithKeys(mask: Value | undefined, options: AttendOptions): Value | 'all' | 'unknown' {
-  const { mask: given, keyMask, keyPaddingMask, sink = false } = options;
-  if (mask === undefined || sink !== false) return 'all';
+  const { mask: given, keyMask, keyPaddingMask, sink = false, appended } = options;
+  if (mask === undefined || sink !== false || appended !== undefined) return 'all';
   if (given === undefined && keyMask === undefined && keyPaddingMask === undefined) return 'all';
   const rank = mask.shape?.length;
   if (rank !== 2 && !(rank === 4 && mask.shape?.[1] === 1)) return 'unknown';
