@@ -20,7 +20,10 @@ export function dropout(module: Module, x: Value, options: DropoutOptions = {}):
     if (!(p >= 0 && p < 1))
       throw new HopfcoleError('BAD_ARGUMENT', `expected p of at least 0 and below 1, got ${p}`, { argument: 'p' });
     if (training === undefined || p === 0) return x;
-    const [y] = op.dropout(x, scalar(p, module.dtype), training, seed === undefined ? {} : { seed });
-    return y;
+    // ONNX Runtime's optimiser takes every Dropout for one of inference, so it is written out; the way back reads the same scales.
+    const drawn = op.randomUniformLike(x, { dtype: 'float32', ...(seed === undefined ? {} : { seed }) });
+    const kept = op.cast(op.greaterOrEqual(drawn, scalar(p, 'float32')), { to: module.dtype });
+    const scales = op.mul(kept, scalar(1 / (1 - p), module.dtype));
+    return op.mul(x, op.where(training, scales, scalar(1, module.dtype)));
   });
 }

@@ -30,6 +30,8 @@ interface Build {
   readonly values: Map<string, Value>;
   readonly held: Map<object, Map<string, { readonly name: string; readonly value: Value }>>;
   readonly readings: Reading[];
+  /** Names of marked nodes: ONNX Runtime refuses two of one name. */
+  readonly marked: Set<string>;
   readonly own: Set<string>;
   readonly tied: Map<string, string>;
   readonly changed: { readonly name: string; readonly why: string }[];
@@ -267,7 +269,7 @@ export class Module {
     const { node } = first.source;
     const { outputs } = makeNode({
       ...node,
-      name: this.path === '' ? node.name : this.path,
+      name: this.nodeName(node),
       metadata: new Map([...node.metadata, [readingKey, JSON.stringify(reading)], ...(details.metadata ?? [])]),
       outputCount: node.outputs.length,
       outputNames: node.outputs.map(({ name }) => name),
@@ -278,6 +280,17 @@ export class Module {
       return outputs[value.source.index] ?? value;
     });
     return 'source' in given ? (anew[0] ?? given) : anew;
+  }
+
+  /** The module's path; with the operator, and a number, where another node of the module has that name. */
+  private nodeName(node: Node): string | undefined {
+    if (this.path === '') return node.name;
+    const { marked } = this.build;
+    let name = this.path;
+    for (let count = 1; marked.has(name); count++)
+      name = `${this.path}/${node.opType}${count === 1 ? '' : `_${count}`}`;
+    marked.add(name);
+    return name;
   }
 
   /** What became of the parameters. @throws MISSING_PARAMETERS, SHAPE_MISMATCH listing everything at once. */
@@ -308,6 +321,7 @@ function rooted(source: ParameterSource, { dtype = 'float32' }: ModuleOptions): 
     values: new Map(),
     held: new Map(),
     readings: [],
+    marked: new Set(),
     own: new Set(),
     tied: new Map(),
     changed: [],
