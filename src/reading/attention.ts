@@ -12,8 +12,8 @@ export interface AttentionPattern {
   readonly keys: Value;
   readonly values: Value;
   readonly output: Value;
-  /** sqrt(d_k) as usual; what the products are divided by, where the graph says it. */
-  readonly epsilon: number;
+  /** sqrt(d_k) as usual; what the products are divided by; null where the graph computes it. */
+  readonly epsilon: number | null;
 }
 
 /** The attention whose last product this node is: MatMul(Softmax(.. MatMul(q, k') ..), v). */
@@ -30,7 +30,7 @@ export function attentionOf(product: Node): AttentionPattern | undefined {
   const made = softmax.outputs[0];
   if (found === undefined || query === undefined || keys === undefined || made === undefined) return undefined;
   const scale = found.scale * scaleOf(query) * scaleOf(keys);
-  const epsilon = Number((1 / scale).toPrecision(6));
+  const epsilon = Number.isNaN(scale) ? null : Number((1 / scale).toPrecision(6));
   return { softmax, logits, weights: made, query, keys, values, output, epsilon };
 }
 
@@ -53,7 +53,7 @@ function scoresOf(logits: Value): { readonly product: Node; readonly scale: numb
       case 'Mul':
       case 'Div': {
         const [constant, other] = numberOf(b) === undefined && node.opType === 'Mul' ? [a, b] : [b, a];
-        const factor = numberOf(constant);
+        const factor = numberOf(constant) ?? (isOneNumber(constant) ? Number.NaN : undefined);
         if (factor === undefined) return undefined;
         scale *= node.opType === 'Mul' ? factor : 1 / factor;
         node = makerOf(other);
@@ -86,16 +86,23 @@ function leadsToProduct(value: Value | undefined): boolean {
   return false;
 }
 
-/** By what a query or key was multiplied, where that is a number of the graph: exporters put sqrt(scale) on each. */
+/** By what a query or key was multiplied (exporters put sqrt(scale) on each): 1 where by nothing, NaN where by a number that is computed. */
 function scaleOf(value: Value): number {
   let node = makerOf(value);
   for (let depth = 0; node !== undefined && depth < 4; depth++) {
     if (node.domain !== '') return 1;
     const [a, b] = node.inputs;
-    if (node.opType === 'Mul') return numberOf(b) ?? numberOf(a) ?? 1;
-    if (node.opType === 'Div') return 1 / (numberOf(b) ?? 1);
+    if (node.opType === 'Mul' || node.opType === 'Div') {
+      const factor = numberOf(b) ?? (node.opType === 'Mul' ? numberOf(a) : undefined);
+      if (factor === undefined) return [a, b].some(isOneNumber) ? Number.NaN : 1;
+      return node.opType === 'Mul' ? factor : 1 / factor;
+    }
     if (node.opType !== 'Transpose' && node.opType !== 'Reshape') return 1;
     node = makerOf(a);
   }
   return 1;
+}
+
+function isOneNumber(value: Value | undefined): boolean {
+  return value?.shape?.every((dim) => dim === 1) === true;
 }

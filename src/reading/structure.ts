@@ -77,7 +77,8 @@ function byOperator(node: Node): Found | undefined {
 
 function reducedSize(node: Node): number | null {
   const [x, axes] = node.inputs;
-  const given = constantIntegers(axes) ?? (node.attributes.get('axes')?.kind === 'ints' ? undefined : [-1]);
+  const attribute = node.attributes.get('axes');
+  const given = attribute?.kind === 'ints' ? attribute.value.map(Number) : constantIntegers(axes);
   const [axis, ...more] = given ?? [];
   return axis === undefined || more.length > 0 ? null : number(x?.shape?.at(axis));
 }
@@ -119,8 +120,9 @@ export function structuralSites(graph: Graph): Map<Node, Found> {
   return sites;
 }
 
-function patternSite(query: Value, logits: Value, epsilon: number): Found | undefined {
+function patternSite(query: Value, logits: Value, epsilon: number | null): Found | undefined {
   const heads = logits.shape?.length === 4 ? number(logits.shape[1]) : null;
   const sizes = { atoms: number(logits.shape?.at(-1)), dim: number(query.shape?.at(-1)) };
-  return found('attention', epsilon, {}, heads === null ? sizes : { ...sizes, heads });
+  const details = epsilon === null ? { viscosity: 'a scale that the graph computes' } : {};
+  return found('attention', epsilon, details, heads === null ? sizes : { ...sizes, heads });
 }

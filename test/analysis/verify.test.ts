@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gibbsWeights, logSumExp } from '../../ops/index.ts';
 import type { Check } from '../../src/analysis/identities.ts';
+import { independent, type References } from '../../src/analysis/references.ts';
 import { verifyModel, verifyReference } from '../../src/analysis/verify.ts';
 import { fromNumbers } from '../../src/files/tensor.ts';
 import { call, defineFunction } from '../../src/graph/define.ts';
@@ -130,5 +131,55 @@ describe('verify', () => {
   it('passes a body of other operators that computes the same', async () => {
     const same = impostor((z, epsilon) => op.mul(epsilon, lse(op.div(z, epsilon))));
     expect(failing(await verifyModel(unit(same), open))).toEqual([]);
+  });
+
+  it.each<[string, Partial<References>, string[]]>([
+    [
+      "g's sign in the decoding",
+      {
+        decode: (w, b, t) => {
+          const { y, g } = independent.decode(w, b, t);
+          return { y, g: Float64Array.from(g, (value) => -value) };
+        },
+      },
+      ['hopf-cole', 'co-state'],
+    ],
+    [
+      '2t as 4t in the decoding',
+      { decode: (w, b, t) => ({ y: independent.decode(w, b, 2 * t).y, g: independent.decode(w, b, t).g }) },
+      ['hopf-cole', 'co-state'],
+    ],
+    [
+      '4t as 2t in Hopf-Cole',
+      { hopfCole: (x, y, g, epsilon, t) => independent.hopfCole(x, y, g, epsilon, t / 2) },
+      ['hopf-cole', 'co-state'],
+    ],
+    [
+      'a missing epsilon in Hopf-Cole',
+      {
+        hopfCole: (x, y, g, epsilon, t) => {
+          const { u, gradient } = independent.hopfCole(x, y, g, epsilon, t);
+          return { u: u / epsilon, gradient };
+        },
+      },
+      ['hopf-cole', 'hamilton-jacobi equation'],
+    ],
+    [
+      'the maximum for the minimum in Hopf-Lax',
+      {
+        hopfLax: (x, y, g, t) => ({
+          u0: Math.max(...y.map((atom, j) => independent.hopfLax(x, [atom], [g[j] ?? 0], t).u0)),
+        }),
+      },
+      ['hopf-lax'],
+    ],
+    [
+      "the temperature's sign in df/deps",
+      { logSumExp: (z, epsilon) => -independent.logSumExp(z, epsilon) },
+      ['entropy'],
+    ],
+  ])('finds %s', async (_what, wrong, expected) => {
+    const found = failing(await verifyModel(unit(logSumExp), open, { ...independent, ...wrong }));
+    expect(found).toEqual(expect.arrayContaining(expected));
   });
 });
