@@ -11,16 +11,19 @@ interface Maps {
   readonly held: boolean;
 }
 
+/** a^k for k steps [1], where a is the same at every step: more exact than squaring what was rounded. */
+export type Power = (count: Value) => Complex;
+
 /**
  * All h_t = a_t h_(t-1) + b_t from h = 0 in ceil(log2 T) rounds (Hillis and Steele): in round k the map of each step is composed with that of 2^k steps
  * before, (a, b) o (a', b') = (a a', a b' + b), which is associative. Rounds are unrolled where T is known, a Loop elsewhere. T log T work: for
  * processors with more lanes than the state has entries.
  */
-export function associativeScan(a: Complex, b: Complex, held: boolean): Complex {
+export function associativeScan(a: Complex, b: Complex, held: boolean, power?: Power): Complex {
   const rounds = doublingsTo(dim(b.re, 0));
   if (typeof rounds === 'number') {
     let maps: Maps = { a, b, held };
-    for (let round = 0; round < rounds; round++) maps = composed(maps, ints(2 ** round), round + 1 === rounds);
+    for (let round = 0; round < rounds; round++) maps = composed(maps, ints(2 ** round), power, round + 1 === rounds);
     return maps.b;
   }
   const unpacked = (parts: readonly Value[]): Maps => {
@@ -34,7 +37,7 @@ export function associativeScan(a: Complex, b: Complex, held: boolean): Complex 
   };
   const first = [ints(1), ...partsOf(a), ...partsOf(b)];
   const last = op.loop(rounds, undefined, first, (_, __, shift, ...parts) => {
-    const next = composed(unpacked(parts), shift ?? rounds, false);
+    const next = composed(unpacked(parts), shift ?? rounds, power);
     return { carried: [op.add(shift ?? rounds, shift ?? rounds), ...partsOf(next.a), ...partsOf(next.b)] };
   });
   // Every round changes rows alone; reshaping says so where the loop has lost the size.
@@ -42,13 +45,13 @@ export function associativeScan(a: Complex, b: Complex, held: boolean): Complex 
 }
 
 /** Each map composed with the one `shift` [1] steps before it; the first `shift` stay. */
-function composed({ a, b, held }: Maps, shift: Value, last: boolean): Maps {
+function composed({ a, b, held }: Maps, shift: Value, power?: Power, last = false): Maps {
   const before = (x: Complex) => each(x, (part) => op.slice(part, ints(0), op.neg(shift), ints(0)));
   const after = (x: Complex) => each(x, (part) => op.slice(part, shift, ints(Number.MAX_SAFE_INTEGER), ints(0)));
   const beginning = (x: Complex) => each(x, (part) => op.slice(part, ints(0), shift, ints(0)));
   const joined = (x: Complex, y: Complex) => eachOf([x, y], (parts) => op.concat(parts, { axis: 0 }));
-  const later = held ? a : after(a);
+  const later = power !== undefined ? power(shift) : held ? a : after(a);
   const next = joined(beginning(b), plus(times(later, before(b)), after(b)));
-  if (last) return { a, b: next, held };
+  if (last || power !== undefined) return { a, b: next, held };
   return { a: held ? times(a, a) : joined(beginning(a), times(later, before(a))), b: next, held };
 }

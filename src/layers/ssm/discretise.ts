@@ -6,6 +6,11 @@ import { byIndex, type Initial, normal } from '../initial.ts';
 import type { Module } from '../module.ts';
 import type { Complex } from './complex.ts';
 
+interface Parts {
+  readonly re: Value;
+  readonly im: Value;
+}
+
 /**
  * dh/dt = Ah + x, y = Re(Ch) + Dx with A diagonal and complex, of H channels with M modes each, by zero-order hold:
  * h_t = abar h_(t-1) + bbar x_t. All [H, M].
@@ -17,6 +22,8 @@ export interface Discrete {
   /** dt A: abar^k = exp(k dt A) */
   readonly rate: Complex;
   readonly abar: Complex;
+  /** abar - 1, exact to its last digit where dt is small and abar is not. */
+  readonly change: Complex;
   /** (abar - 1)/A */
   readonly bbar: Complex;
   /** 2C: every mode stands for itself and its conjugate. */
@@ -56,24 +63,27 @@ export function discretise(module: Module, channels: number, state: number | und
   const two = scalar(2, work);
   const part = (index: number) => op.mul(two, op.gather(pairs, scalar(index, 'int64'), { axis: 2 }));
   const c = { re: part(0), im: part(1) };
-  return { channels, modes, work, rate, abar, bbar: held(rate, abar, { re: real, im: imaginary }, work), c };
+  const change = lessOne(rate, abar.im, work);
+  return { channels, modes, work, rate, abar, change, bbar: quotient(change, { re: real, im: imaginary }), c };
 }
 
 /**
- * (exp(dt A) - 1)/A without the cancellation at small dt: exp(a + ib) - 1 = expm1(a) cos b - 2 sin^2(b/2) + i exp(a) sin b, and
- * expm1(a) = 2t/(1 - t) with t = tanh(a/2).
+ * exp(a + ib) - 1 without the cancellation where both are small: expm1(a) cos b - 2 sin^2(b/2) + i exp(a) sin b, with
+ * expm1(a) = 2t/(1 - t), t = tanh(a/2).
  */
-function held(rate: { re: Value; im: Value }, abar: Complex, A: { re: Value; im: Value }, work: WorkType): Complex {
+function lessOne({ re: a, im: b }: Parts, im: Value, work: WorkType): Parts {
   const two = scalar(2, work);
-  const t = op.tanh(op.div(rate.re, two));
+  const t = op.tanh(op.div(a, two));
   const less = op.div(op.mul(two, t), op.sub(scalar(1, work), t));
-  const half = op.sin(op.div(rate.im, two));
-  const re = op.sub(op.mul(less, op.cos(rate.im)), op.mul(two, op.mul(half, half)));
-  const im = abar.im ?? rate.im;
+  const half = op.sin(op.div(b, two));
+  return { re: op.sub(op.mul(less, op.cos(b)), op.mul(two, op.mul(half, half))), im };
+}
+
+function quotient(x: Parts, A: Parts): Parts {
   const square = op.add(op.mul(A.re, A.re), op.mul(A.im, A.im));
   return {
-    re: op.div(op.add(op.mul(re, A.re), op.mul(im, A.im)), square),
-    im: op.div(op.sub(op.mul(im, A.re), op.mul(re, A.im)), square),
+    re: op.div(op.add(op.mul(x.re, A.re), op.mul(x.im, A.im)), square),
+    im: op.div(op.sub(op.mul(x.im, A.re), op.mul(x.re, A.im)), square),
   };
 }
 

@@ -1,7 +1,7 @@
 import { ints, scalar } from '../../../ops/precision.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
-import { associativeScan } from './associative.ts';
+import { associativeScan, type Power } from './associative.ts';
 import { type Complex, each, eachOf, partsOf, plus, times } from './complex.ts';
 
 /** h_t = a_t * h_(t-1) + b_t, time on axis 0. */
@@ -13,6 +13,8 @@ export interface Steps {
   readonly held: boolean;
   /** h_0 [..]; default 0. */
   readonly initial: Complex | undefined;
+  /** Where `held`: a^k, for the associative scan. */
+  readonly power?: Power | undefined;
 }
 
 export interface States {
@@ -30,7 +32,7 @@ export function recurrence(
 ): States {
   const { a, b, held } = steps;
   if (form === 'associative') {
-    const { re, im } = associativeScan(a, started(steps), held);
+    const { re, im } = associativeScan(a, started(steps), held, steps.power);
     const states = { re: mark([re])[0] ?? re, im };
     return { states, last: at(states, -1) };
   }

@@ -2,7 +2,7 @@ import { ints, scalar } from '../../../ops/precision.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Complex, each, partsOf, plus, times } from './complex.ts';
-import type { Discrete } from './discretise.ts';
+import { type Discrete, powers } from './discretise.ts';
 import { recurrence } from './recurrence.ts';
 import { dim, shapeOf } from './shapes.ts';
 
@@ -15,13 +15,17 @@ export interface Response {
 /** x [time, batch, H], initial [batch, H, M]. */
 export type SsmFormula = (discrete: Discrete, x: Value, initial: Complex | undefined) => Response;
 
-/** Step after step, by a Scan that carries h alone: what a decoder does, T steps deep. */
+/**
+ * Step after step, by a Scan that carries h alone: what a decoder does, T steps deep. h + (abar - 1) h: the rounding of abar itself would be the same
+ * at every step, and grow with T.
+ */
 export const bySteps: SsmFormula = (discrete, x, initial) => {
-  const { abar, bbar, c } = discrete;
+  const { change, bbar, c } = discrete;
   const column = op.unsqueeze(x, ints(3));
   const first = initial ?? emptyState(x, discrete);
   const [re = x, im = x, y = x] = op.scan(partsOf(first), [column], ([hRe = x, hIm = x], [given = x]) => {
-    const h = plus(times(abar, { re: hRe, im: hIm }), times(bbar, { re: given }));
+    const before = { re: hRe, im: hIm };
+    const h = plus(before, plus(times(change, before), times(bbar, { re: given })));
     return { carried: partsOf(h), scanned: [observed(c, h)] };
   });
   return { y, state: { re, im } };
@@ -37,7 +41,8 @@ function emptyState(x: Value, { channels, modes, work }: Discrete): Complex {
 export const byRounds: SsmFormula = (discrete, x, initial) => {
   const { abar, bbar, c } = discrete;
   const b = times(bbar, { re: op.unsqueeze(x, ints(3)) });
-  const { states, last } = recurrence({ a: abar, b, held: true, initial }, 'associative');
+  const power = (count: Value) => each(powers(discrete, count), (part) => op.squeeze(part, ints(1)));
+  const { states, last } = recurrence({ a: abar, b, held: true, initial, power }, 'associative');
   return { y: observed(c, states), state: last };
 };
 
