@@ -22,6 +22,7 @@ export {
   type HopfColeValues,
   hopfColeLayer,
 } from './hopf-cole.ts';
+export { type HopfieldOptions, hopfield, type Retrieved } from './hopfield.ts';
 export * from './initial.ts';
 export { type LinearOptions, linear } from './linear.ts';
 export { type AtomOptions, type LseHeadOptions, type LseOptions, lse, lseHead, softmax, tropical } from './lse.ts';

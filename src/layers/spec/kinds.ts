@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { attentionKinds } from './attention.ts';
 import { coreKinds } from './core.ts';
 import { decoderKinds } from './decoders.ts';
 import { feedForwardKinds } from './feed-forward.ts';
@@ -6,6 +7,7 @@ import type { LayerKind, LayerSpec } from './kind.ts';
 import { recurrentKinds } from './recurrent.ts';
 import { semiringKinds } from './semiring.ts';
 import { ssmKinds } from './ssm.ts';
+import { transformerKinds } from './transformers.ts';
 
 /** Layers inside a layer: given to families whose layers nest. */
 export const nestedLayers: z.ZodType<LayerSpec[]> = z.lazy(() => z.array(layerSchema).min(1));
@@ -13,11 +15,13 @@ export const nestedLayers: z.ZodType<LayerSpec[]> = z.lazy(() => z.array(layerSc
 /** Every kind of layer that a specification may hold. */
 const all: readonly LayerKind[] = [
   ...coreKinds,
+  ...attentionKinds,
   ...feedForwardKinds,
   ...decoderKinds,
   ...recurrentKinds,
   ...semiringKinds,
   ...ssmKinds,
+  ...transformerKinds,
 ];
 
 export const layerKinds: ReadonlyMap<string, LayerKind> = new Map(all.map((own) => [own.kind, own]));
