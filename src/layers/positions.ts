@@ -51,7 +51,9 @@ export function learnedPositions(module: Module, x: Value, options: LearnedPosit
     const table = lead.length === 0 ? own : op.squeeze(own, ints(0));
     const places = options.positions ?? placesFrom(sizeOf(x, 1), options.past);
     const at = offset === 0 ? places : op.add(places, scalar(offset, 'int64'));
-    return op.add(x, module.mark(op.gather(table, at, { axis: 0 }), 'embedding'));
+    // ONNX Runtime makes a Slice of a Gather by a Range, and a Slice beyond its table is no error: with one more axis it stays a Gather, which refuses.
+    const indices = at.shape?.length === 1 ? op.unsqueeze(at, ints(0)) : at;
+    return op.add(x, module.mark(op.gather(table, indices, { axis: 0 }), 'embedding'));
   });
 }
 

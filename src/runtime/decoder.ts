@@ -34,8 +34,13 @@ export interface Decoder {
 
 const pastName = /^past(_key_values)?\.(\d+\..+)$/;
 
-/** Finds a decoder's inputs and outputs. @throws BAD_ARGUMENT where a session is none, naming what is missing. */
-export function decoderOf({ inputs, outputs }: Session, names: GenerationNames = {}): Decoder {
+/** Finds a decoder's inputs and outputs, without those that are `given`. @throws BAD_ARGUMENT where a session is none, naming what is missing. */
+export function decoderOf(
+  { inputs: all, outputs }: Pick<Session, 'inputs' | 'outputs'>,
+  names: GenerationNames = {},
+  given: ReadonlySet<string> = new Set(),
+): Decoder {
+  const inputs = all.filter(({ name }) => !given.has(name));
   const find = (said: string | undefined, known: readonly string[], argument: string) => {
     const found = inputs.find(({ name }) => (said === undefined ? known.includes(name) : name === said));
     if (said !== undefined && found === undefined) throw notFound(said, argument, inputs);

@@ -36,7 +36,7 @@ export interface Generated {
 /**
  * Continues each prompt by a decoder: greedy by default, sampled with a temperature. A model with a cache (`past.0.key` [batch, heads, past, dim] ...
  * beside `present.0.key` ...) is given one token at each step, any other the whole sequence again; the tokens are the same.
- * @throws BAD_ARGUMENT, BAD_MODEL_INPUT of `decoderOf`, SHAPE_MISMATCH beyond the positions, INTERRUPTED, and what `run` throws.
+ * @throws BAD_ARGUMENT, SHAPE_MISMATCH beyond the positions, INTERRUPTED, and what `run` throws.
  */
 export async function generate(
   session: Session,
@@ -61,7 +61,7 @@ export async function* generateSteps(
   options: GenerationOptions,
 ): AsyncGenerator<readonly (number | undefined)[], void, undefined> {
   const { maxTokens, padToken = 0, signal } = options;
-  const decoder = decoderOf(session, options.names);
+  const decoder = decoderOf(session, options.names, new Set(asMap(options.given ?? {}).keys()));
   checkOptions(prompts, options, decoder);
   const ends = endsOf(options.endToken);
   const choose = chooser(options, prompts.length);
@@ -189,11 +189,7 @@ function endsOf(endToken: GenerationOptions['endToken']): ReadonlySet<number> {
   return new Set(endToken === undefined ? [] : typeof endToken === 'number' ? [endToken] : endToken);
 }
 
-function checkOptions(
-  prompts: readonly (readonly number[])[],
-  options: GenerationOptions,
-  { mask, positions: placed }: Decoder,
-): void {
+function checkOptions(prompts: readonly (readonly number[])[], options: GenerationOptions, { mask }: Decoder): void {
   checkSampling(options);
   const { maxTokens, positions } = options;
   if (!(Number.isInteger(maxTokens) && maxTokens >= 0))
@@ -211,7 +207,7 @@ function checkOptions(
       'Build it with "mask": true, or generate for one length at a time',
     );
   // The last new token is never read again.
-  const most = (placed === undefined ? longest : longest) + maxTokens - 1;
+  const most = longest + maxTokens - 1;
   if (positions !== undefined && most > positions) throw tooLong(most, positions);
 }
 

@@ -8,7 +8,7 @@ import { layer, type Module } from '../module.ts';
 import { layerNorm } from '../norm.ts';
 import { residual } from '../residual.ts';
 import { type Activation, activation } from '../units.ts';
-import { dense, depthOf, expectLength, headsOf, innerOf, prefixed } from './parts.ts';
+import { dense, depthOf, expectLength, headsOf, innerOf, positionRows, prefixed } from './parts.ts';
 import { meanPool } from './pool.ts';
 
 export const bertHeads = ['none', 'pooler', 'mean', 'sequence', 'token', 'masked-lm'] as const;
@@ -89,7 +89,7 @@ function embeddings(body: Module, tokens: Value, options: BertOptions): Value {
   const features = module.features(words, hidden, 'hidden');
   const first = scalar(positionOffset, 'int64');
   const places = op.range(first, op.add(first, op.squeeze(sizeOf(tokens, 1))), scalar(1, 'int64'));
-  const placed = embedding(table, places, { entries, features, std });
+  const placed = positionRows(table, places, { entries, features, std });
   const typeTable = module.at('token_type_embeddings');
   const kinds = typeTable.shapeOf('weight')?.[0] ?? types;
   const typed = embedding(typeTable, tokenTypes ?? scalar(0, 'int64'), { entries: kinds, features, std });

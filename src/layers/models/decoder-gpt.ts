@@ -16,7 +16,7 @@ import {
   logitsOf,
   placing,
 } from './decoder.ts';
-import { dense, depthOf, expectLength, headsOf, innerOf, prefixed, small } from './parts.ts';
+import { dense, depthOf, expectLength, headsOf, innerOf, positionRows, prefixed, small } from './parts.ts';
 
 export interface Gpt2Options extends DecoderOptions {
   /** Default: 64 features for each. */
@@ -55,7 +55,7 @@ export function gpt2(module: Module, tokens: Value, options: Gpt2Options = {}): 
     const words = embedding(body.at('wte'), tokens, { entries: vocabulary, features: said, std: 0.02 });
     const features = module.features(words, said, 'hidden');
     const { places, mask } = placing(module, tokens, options);
-    const placed = embedding(table, places, { entries, features, std: 0.02 });
+    const placed = positionRows(table, places, { entries, features, std: 0.02 });
     const { layers, heads, dim } = gpt2Sizes(module, { ...options, hidden: features });
     expectCache(module, past, { layers, heads, dim });
     const present: CacheValue[] = [];

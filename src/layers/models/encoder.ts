@@ -28,6 +28,8 @@ export interface TransformerEncoderOptions extends TransformerOptions {
   readonly layers?: number | undefined;
   /** A norm after the last layer; default: as the checkpoint has. */
   readonly finalNorm?: boolean | undefined;
+  /** eps of that norm, a module of its own; default 1e-5. */
+  readonly finalEps?: number | undefined;
   /** Each place reads only those before it. */
   readonly causal?: boolean | undefined;
   /** int64 or bool [batch, time]: which tokens are real, 1 or true (PyTorch's src_key_padding_mask is the opposite). */
@@ -90,10 +92,13 @@ export function reads(module: Module, query: Value, memory: Value, { heads, bias
   return multiHeadAttention(module, query, { heads, bias, keyMask, causal, key: memory, value: memory }).output;
 }
 
+/** The norm after the last layer, with a bias of its own. */
 export function finalNorm(
   module: Module,
   x: Value,
-  { finalNorm: said, eps = 1e-5, bias = true }: Pick<TransformerEncoderOptions, 'finalNorm' | 'eps' | 'bias'>,
+  options: Pick<TransformerEncoderOptions, 'finalNorm' | 'finalEps' | 'bias'>,
 ): Value {
-  return (said ?? module.has('weight') ?? false) ? layerNorm(module, x, { eps, bias }) : x;
+  const { finalNorm: said, finalEps: eps = 1e-5, bias } = options;
+  if ((said ?? module.has('weight') ?? false) === false) return x;
+  return layerNorm(module, x, { eps, bias: module.has('bias') ?? bias ?? true });
 }

@@ -2,6 +2,7 @@ import { ints, scalar } from '../../../ops/precision.ts';
 import { HopfcoleError } from '../../files/error.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
+import { type EmbeddingOptions, embedding } from '../embedding.ts';
 import { normal, zeros } from '../initial.ts';
 import { type LinearOptions, linear } from '../linear.ts';
 import { causalMask, keyMaskOf, sizeOf } from '../masks.ts';
@@ -118,4 +119,12 @@ export function decoderMask(
   const before = causalMask(time, keys, { past, window });
   if (mask === undefined) return before;
   return op.and(before, keyMaskOf(module, mask, past === undefined ? tokens.shape?.[1] : undefined));
+}
+
+/**
+ * Rows of a table of positions for `places` [time] or [batch, time]. ONNX Runtime makes a Slice of a Gather by a Range, and a Slice beyond its table
+ * is no error but shorter: with one more axis it stays a Gather, which refuses.
+ */
+export function positionRows(table: Module, places: Value, options: EmbeddingOptions): Value {
+  return embedding(table, places.shape?.length === 1 ? op.unsqueeze(places, ints(0)) : places, options);
 }

@@ -9,6 +9,8 @@ export interface TransformerDecoderOptions extends TransformerOptions {
   /** num_layers; default: as many as the checkpoint has. */
   readonly layers?: number | undefined;
   readonly finalNorm?: boolean | undefined;
+  /** eps of that norm; default 1e-5. */
+  readonly finalEps?: number | undefined;
   /** Each place of the target reads only those before it. Default true. */
   readonly causal?: boolean | undefined;
   /** [batch, time]: which places of the target are real. */
@@ -85,7 +87,7 @@ export function transformer(
     const body = prefixed(module, 'encoder.layers.0.self_attn.in_proj_weight', ['transformer', '']);
     const from = entering(module, source, { embedding: 'src_embedding', position: 'src_position', ...options.source });
     const to = entering(module, target, { embedding: 'tgt_embedding', position: 'tgt_position', ...options.target });
-    const shared = { ...options, finalNorm: true };
+    const shared = { ...options, finalNorm: true, finalEps: options.eps };
     const memory = transformerEncoder(body.at('encoder'), from, {
       ...shared,
       layers: options.encoderLayers,

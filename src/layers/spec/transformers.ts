@@ -81,6 +81,7 @@ export const transformerKinds: readonly LayerKind[] = [
     {
       ...encoderBlock,
       finalNorm: z.boolean().optional().describe('a norm after the last layer; default: as the checkpoint has'),
+      finalEps: eps.default(1e-5).describe('eps of that norm'),
       layers: size.max(10_000).optional().describe('num_layers; default: as many as the checkpoint has'),
       causal: z.boolean().default(false).describe('each place reads only those before it'),
       mask: maskName,
