@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { HopfcoleError } from '../../files/error.ts';
 import type { Value } from '../../graph/value.ts';
 import { type AttentionCache, type AttentionOutput, multiHeadAttention } from '../attention.ts';
 import { hopfield } from '../hopfield.ts';
@@ -113,12 +114,23 @@ function inputsOf(place: Place<Options>): {
   const asked = (name: string | undefined, dtype: 'bool' | 'int64', shape: Value['shape']) =>
     name === undefined ? undefined : graphInput(name, dtype, shape);
   return {
-    mask: asked(options.mask, 'bool', [time, keys]),
+    mask: anyRank(place, options.mask, [time, keys]),
     keyMask: asked(options.keyMask, 'int64', [batch, keys]),
     keyPaddingMask: asked(options.keyPaddingMask, 'bool', [batch, keys]),
-    attnMask: asked(options.attnMask, 'bool', [time, keys]),
+    attnMask: anyRank(place, options.attnMask, [time, keys]),
     positions: asked(options.positions, 'int64', [batch, time]),
   };
+}
+
+/** A mask of booleans, or as it was declared, whatever its rank: which ones there may be the layer says. */
+function anyRank({ graphInput }: Place<Options>, name: string | undefined, shape: Value['shape']): Value | undefined {
+  if (name === undefined) return undefined;
+  try {
+    return graphInput(name, 'bool', shape);
+  } catch (error) {
+    if (error instanceof HopfcoleError && error.code === 'SHAPE_MISMATCH') return graphInput(name, 'bool', undefined);
+    throw error;
+  }
 }
 
 function cacheOf({ options, input, module, graphInput }: Place<Options>): AttentionCache | undefined {
