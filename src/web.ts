@@ -107,6 +107,10 @@ export { type Histogram, histogram } from './report/histogram.ts';
 export { type LineChart, lineChart } from './report/lines.ts';
 export { html, type Markup, type Part } from './report/markup.ts';
 export { figure, type Page, page, type Section, table } from './report/page.ts';
+// Tokens by a decoder, over any session.
+export type { GenerationNames } from './runtime/decoder.ts';
+export { type Generated, type GenerationOptions, generate, generateSteps } from './runtime/generation.ts';
 // A model that is ready to run; `openSession` of hopfcole opens one in Node.
 export type { NodePlacement, ProviderChoice, ProviderReport } from './runtime/provider.ts';
+export type { SamplingOptions } from './runtime/sampling.ts';
 export type { Feeds, RunOptions, RunResult, Session, TensorDescription } from './runtime/session.ts';

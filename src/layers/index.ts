@@ -14,6 +14,15 @@ export {
   type ProjectionNames,
   type ProjectionOptions,
 } from './attention.ts';
+// Whole transformers, and the feed-forward blocks they are made of.
+export {
+  type FeedForwardOptions,
+  feedForward,
+  type GatedFeedForwardOptions,
+  gatedFeedForward,
+  type LseFeedForwardOptions,
+  lseFeedForward,
+} from './feed-forward.ts';
 // Linear and log-sum-exp layers, units, networks of these alone.
 export {
   decodeAtoms,
@@ -27,12 +36,40 @@ export * from './initial.ts';
 export { type LinearOptions, linear } from './linear.ts';
 export { type AtomOptions, type LseHeadOptions, type LseOptions, lse, lseHead, softmax, tropical } from './lse.ts';
 export { type CausalOptions, causalMask } from './masks.ts';
+export { type BertHead, type BertOptions, type BertValues, bert } from './models/bert.ts';
 export { type ConvexOptions, convexNetwork } from './models/convex.ts';
+export {
+  type CacheSizes,
+  type CacheValue,
+  cacheInputs,
+  cacheOutputs,
+  type DecoderOptions,
+  type DecoderValues,
+} from './models/decoder.ts';
+export { type Gpt2Options, gpt2, gpt2Sizes } from './models/decoder-gpt.ts';
+export { type LlamaOptions, llama, llamaSizes } from './models/decoder-llama.ts';
+export { type EmbeddedOptions, embedded } from './models/embedded.ts';
+export {
+  encoderLayer,
+  type TransformerEncoderOptions,
+  type TransformerOptions,
+  transformerEncoder,
+} from './models/encoder.ts';
 // State-space models.
 export { type MambaOptions, type MambaValues, mamba } from './models/mamba.ts';
 export { type LseNetworkOptions, lseNetwork, type MlpOptions, mlp } from './models/mlp.ts';
+export { meanPool } from './models/pool.ts';
+export {
+  decoderLayer,
+  type TransformerDecoderOptions,
+  type TransformerModelOptions,
+  type TransformerValues,
+  transformer,
+  transformerDecoder,
+} from './models/seq2seq.ts';
 export { type S4ClassifierOptions, s4Classifier } from './models/ssm-classifier.ts';
 export { lstmTagger, type TaggerNames, type TaggerOptions } from './models/tagger.ts';
+export { type VitLayout, type VitOptions, type VitValues, vit } from './models/vit.ts';
 // Where parameters come from.
 export { type Epsilon, type Finished, fresh, fromCheckpoint, Module, type ModuleOptions } from './module.ts';
 export { type Network, network } from './network.ts';
