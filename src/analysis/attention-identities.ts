@@ -1,7 +1,7 @@
 import type { Vector } from '../../ops/float64.ts';
 import { type Check, check } from './identities.ts';
 import type { References } from './references.ts';
-import { dot, largest, spread } from './vectors.ts';
+import { dot, largest, norm, spread } from './vectors.ts';
 
 /** One query of an attention head as the graph computed it, in float64. */
 export interface AttentionRow {
@@ -91,10 +91,36 @@ export function attentionChecks(
             tolerance,
           ),
         ]),
-    ...(masked.some((_, index) => index >= 0) && rows.some(({ bias }) => bias?.length)
+    ...(mass.length > 0 && rows.some(({ bias }) => bias !== undefined)
       ? [check('mask', 'pi_j = 0 where atom j is masked', 'pi by the graph', 'the mask', masked, 0)]
       : []),
   ];
+}
+
+/** Modern Hopfield retrieval: the state goes to the foot point of the solution whose initial data the patterns decode to, t = 1/2. */
+export function retrieval(
+  rows: readonly AttentionRow[],
+  precision: number,
+  rounding: number,
+  { decode, hopfCole }: Pick<References, 'decode' | 'hopfCole'>,
+): Check {
+  const errors = rows.map(({ q, k, bias, epsilon, output }) => {
+    const free = k.filter((_, j) => bias?.[j] !== -Infinity);
+    const { y, g } = decode(free, new Float64Array(free.length), 0.5);
+    const { gradient } = hopfCole(q, y, g, epsilon, 0.5);
+    const foot = Float64Array.from(q, (value, i) => value - (gradient[i] ?? Number.NaN));
+    const size = Math.max(...free.map(norm), Number.MIN_VALUE);
+    const blur = (rounding * 8 * Math.max(...free.map((pattern) => Math.abs(dot(pattern, q))))) / epsilon;
+    return beyond(norm(foot.map((value, i) => value - (output[i] ?? Number.NaN))) / size, blur);
+  });
+  return check(
+    'retrieval',
+    "X softmax(beta X'xi) = xi - grad u(xi, 1/2)",
+    'the next state by the graph',
+    'the foot point by Hopf-Cole from the decoded patterns, float64',
+    errors,
+    Math.max(precision, 1e-6),
+  );
 }
 
 /** What is beyond what rounding explains; NaN stays. */

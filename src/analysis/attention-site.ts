@@ -9,7 +9,7 @@ import type { Value } from '../graph/value.ts';
 import { argumentsOf } from '../reading/arguments.ts';
 import { attentionOf } from '../reading/attention.ts';
 import type { Site } from '../reading/sites.ts';
-import { type AttentionRow, attentionChecks } from './attention-identities.ts';
+import { type AttentionRow, attentionChecks, retrieval } from './attention-identities.ts';
 import { type Found, places, rowOf } from './probe.ts';
 import type { References } from './references.ts';
 import { type Probing, precisionOf, roundingOf } from './site-checks.ts';
@@ -23,7 +23,7 @@ export function attentionProbing(model: Model, site: Site, references: Reference
   return site.node.domain === domain ? operator(model, site, references) : written(site, references);
 }
 
-function operator(model: Model, { node }: Site, references: References): Probing | undefined {
+function operator(model: Model, { node, kind }: Site, references: References): Probing | undefined {
   const args = argumentsOf(node);
   const [q, k, v, epsilon, mask] = ['Q', 'K', 'V', 'epsilon', 'mask'].map((name) => args.get(name));
   const output = node.outputs[0];
@@ -48,7 +48,9 @@ function operator(model: Model, { node }: Site, references: References): Probing
           weights: own.weights === undefined ? undefined : rowOf(own.weights, place),
         };
       });
-      return attentionChecks(rows, precisionOf(output), roundingOf(q), references);
+      const precision = precisionOf(output);
+      const checks = attentionChecks(rows, precision, roundingOf(q), references);
+      return kind === 'hopfield' ? [...checks, retrieval(rows, precision, roundingOf(q), references)] : checks;
     },
   };
 }

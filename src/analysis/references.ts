@@ -1,6 +1,7 @@
 import { gibbsRow, type Matrix, type Vector } from '../../ops/float64.ts';
 import { hopfColeReference } from '../../ops/hopf-cole.ts';
 import { hopfLaxReference } from '../../ops/hopf-lax.ts';
+import { type HeldCostate, type HeldStep, heldCostate, heldStep } from './linear-ode.ts';
 import { type CellCostate, type CellStep, cellCostate, cellStep } from './recurrence.ts';
 import { dot } from './vectors.ts';
 
@@ -29,6 +30,9 @@ export interface References {
   /** One step of a recurrent cell's Hamilton-Jacobi equation, and its co-state recursion. */
   readonly cellStep: CellStep;
   readonly cellCostate: CellCostate;
+  /** One step of a mode of a state-space model, its input held, and its co-state recursion. */
+  readonly heldStep: HeldStep;
+  readonly heldCostate: HeldCostate;
 }
 
 /** y_j = 2t W_j, g_j = -b_j - t |W_j|^2. */
@@ -44,4 +48,6 @@ export const independent: References = {
   hopfLax: hopfLaxReference,
   cellStep,
   cellCostate,
+  heldStep,
+  heldCostate,
 };

@@ -19,6 +19,7 @@ import { independent, type References } from './references.ts';
 import { residualChecks } from './residual-identities.ts';
 import { semiringProbing } from './semiring-site.ts';
 import { type Probing, told } from './site-checks.ts';
+import { ssmProbing } from './ssm-site.ts';
 import { headProbing, unitProbing } from './unit-site.ts';
 
 export type { Open } from './probe.ts';
@@ -84,6 +85,8 @@ function probingOf(given: Model, site: Site, references: References): Probing | 
     case 'gru':
     case 'lstm':
       return recurrentProbing(site, references);
+    case 'ssm':
+      return ssmProbing(given, site, references);
     default:
       if (architecture === 'log-semiring') return semiringProbing(site, references);
       return args.has('Y') ? hopfColeProbing(site, references) : unitProbing(site, references);

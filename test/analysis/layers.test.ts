@@ -130,6 +130,30 @@ const cold: Partial<References> = {
   hopfCole: (x, y, g, epsilon, t) => independent.hopfCole(x, y, g, epsilon / 2, t),
 };
 
+describe('modern Hopfield retrieval', () => {
+  const made = (seed = 1, options: object = {}) =>
+    network([4], [{ kind: 'hopfield', count: 6, epsilon: 0.4, ...options }], seed);
+
+  it('goes to the foot point of the solution of its patterns, whatever they are', async () => {
+    for (const [seed, options] of [
+      [1, {}],
+      [2, { steps: 3 }],
+    ] as const) {
+      const checks = await verified(made(seed, options));
+      expect(failing(checks)).toEqual([]);
+      expect(computed(checks)).toContain('retrieval');
+    }
+  });
+
+  it.each([
+    ['4t as 2t', twice],
+    ["g's sign", negated],
+    ['a missing epsilon', cold],
+  ])('is found wrong where the decoding or the reference has %s wrong', async (_, wrong) => {
+    expect(failing(await verified(made(), wrong))).toEqual(['retrieval']);
+  });
+});
+
 describe('units', () => {
   const layers = [
     { kind: 'linear', out: 6 },
