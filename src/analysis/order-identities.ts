@@ -161,7 +161,8 @@ function orderOf(errors: ReadonlyMap<number, number> | undefined, flat: number):
 }
 
 function isAbout(order: number | undefined, claimed: number): boolean {
-  return order === undefined || Math.abs(order - claimed) <= slack;
+  // What is not a number will be none at a finer step.
+  return order === undefined || Number.isNaN(order) || Math.abs(order - claimed) <= slack;
 }
 
 function stepCheck(name: string, own: readonly Measured[], ended: States, precision: Precision): Check {

@@ -30,19 +30,18 @@ export async function residualChecks(given: Model, open: Open, feeds: Feeds): Pr
   if (found.length === 0) return [];
   const wide = withFloat64Kernels(await inFloat64(given));
   const runsWide = await runs(wide, open);
-  const chains = residualChains((runsWide ? wide : given).graph).map((chain, index) => ({
-    ...chain,
-    index,
-    name: nameOf(chain, index, found.length),
-  }));
-  const measured = await orderChecks(runsWide ? wide : given, chains, runsWide ? 'float64' : 'float32', open, feeds);
+  const model = runsWide ? wide : given;
+  const read = residualChains(model.graph);
+  const names = distinct(read.map((chain, index) => nameOf(chain, index, read.length)));
+  const chains = read.map((chain, index) => ({ ...chain, index, name: names[index] ?? '' }));
+  const measured = await orderChecks(model, chains, runsWide ? 'float64' : 'float32', open, feeds);
   const checks: Check[] = [];
   for (const chain of chains) {
     const { name, index, steps } = chain;
     if (steps.length > 1)
       checks.push(
         await invariant(name, wide, given, index, runsWide, open, feeds),
-        await hamiltonian(name, wide, chain, runsWide, open, feeds),
+        await hamiltonian(name, model, chain, runsWide, open, feeds),
       );
     checks.push(...(measured.get(name) ?? []));
   }
@@ -54,8 +53,12 @@ function nameOf({ steps }: ResidualChain, index: number, count: number): string 
   const source = steps[0]?.to.source;
   const node = steps.length === 1 && source?.kind === 'output' ? source.node : undefined;
   const own = node === undefined ? undefined : (modulePathOf(node) ?? node.name);
-  if (own !== undefined) return `${own} (step ${index + 1})`;
-  return count === 1 ? 'residual chain' : `residual chain ${index + 1}`;
+  return own ?? (count === 1 ? 'residual chain' : `residual chain ${index + 1}`);
+}
+
+/** Names that are there already get their place. */
+function distinct(names: readonly string[]): string[] {
+  return names.map((name, index) => (names.indexOf(name) === index ? name : `${name}#${index}`));
 }
 
 /** <p_l, dx_l> over depth. */
@@ -114,7 +117,7 @@ async function invariant(
 /** H along depth, by halving the step where the layers are one. */
 async function hamiltonian(
   name: string,
-  wide: Model,
+  model: Model,
   chain: ResidualChain,
   runsWide: boolean,
   open: Open,
@@ -122,7 +125,7 @@ async function hamiltonian(
 ): Promise<Check> {
   const common = { name: `${name}: Hamiltonian`, pathA: 'the largest change of H over depth' };
   if (!chain.tied || !runsWide) {
-    const drift = await driftOf(wide, chain, 1, open, feeds);
+    const drift = await driftOf(model, chain, 1, open, feeds);
     const why = chain.tied ? 'no float64 kernels' : 'layers have weights of their own';
     return {
       ...common,
@@ -133,7 +136,7 @@ async function hamiltonian(
       ok: true,
     };
   }
-  const [coarse, fine] = [await driftOf(wide, chain, 4, open, feeds), await driftOf(wide, chain, 8, open, feeds)];
+  const [coarse, fine] = [await driftOf(model, chain, 4, open, feeds), await driftOf(model, chain, 8, open, feeds)];
   const order = Math.log2(coarse / fine);
   const flat = coarse < 1e-12;
   return {

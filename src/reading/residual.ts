@@ -88,6 +88,9 @@ function alike(a: Value, b: Value): boolean {
   );
 }
 
+/** What reads sizes alone: positions added to x do not depend on x. */
+const sizes: ReadonlySet<string> = new Set(['Shape', 'Size']);
+
 /** The nodes by which `to` depends on `from`; none where it does not. */
 function between(from: Value, to: Value, order: ReadonlyMap<Node, number>): readonly Node[] {
   const start = from.source.kind === 'output' ? (order.get(from.source.node) ?? -1) : -1;
@@ -103,7 +106,7 @@ function between(from: Value, to: Value, order: ReadonlyMap<Node, number>): read
   const depends = new Set<Value>([from]);
   const nodes = later.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
   const used = nodes.filter((node) => {
-    const own = usedBy(node).some((value) => value !== undefined && depends.has(value));
+    const own = !sizes.has(node.opType) && usedBy(node).some((value) => value !== undefined && depends.has(value));
     if (own) for (const output of node.outputs) depends.add(output);
     return own;
   });
