@@ -75,7 +75,9 @@ export function mamba(module: Module, tokens: Value, options: MambaOptions = {})
     if (task === 'features') return { output: hidden, hidden, present };
     if (task === 'classifier') {
       const summary = meanPool(module.at('pool'), hidden, options.mask);
-      return { output: linear(module.at('head'), summary, { out: options.classes }), hidden, present };
+      const head = module.at('head');
+      const classes = head.size(options.classes, 'classes', 'weight', 0);
+      return { output: linear(head, summary, { out: classes }), hidden, present };
     }
     return { output: logits(module, hidden, table.nameOf('weight'), options), hidden, present };
   });

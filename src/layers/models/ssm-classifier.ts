@@ -40,7 +40,8 @@ export function s4Classifier(module: Module, x: Value, options: S4ClassifierOpti
     const { normFirst = false, pool = true, state, form, training, mask } = options;
     module.rank(x, [3], '[batch, time, features]');
     const count = depthOf(module, options.layers, (index) => `s4_layers.${index}.D`);
-    let h = linear(module.at('encoder'), x, { in: options.in, out: options.features });
+    const encoder = module.at('encoder');
+    let h = linear(encoder, x, { in: options.in, out: encoder.size(options.features, 'features', 'weight', 0) });
     for (let index = 0; index < count; index++) {
       const place = module.at(`s4_layers.${index}`);
       const p = options.dropout ?? 0;
@@ -51,6 +52,7 @@ export function s4Classifier(module: Module, x: Value, options: S4ClassifierOpti
       h = normFirst ? residual(step, h, branch(norm(h))) : norm(residual(step, h, branch(h)));
     }
     const summary = pool ? meanPool(module.at('pool'), h, mask) : h;
-    return linear(module.at('decoder'), summary, { out: options.classes });
+    const decoder = module.at('decoder');
+    return linear(decoder, summary, { out: decoder.size(options.classes, 'classes', 'weight', 0) });
   });
 }

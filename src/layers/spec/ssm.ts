@@ -40,7 +40,9 @@ const mixer = {
   form: z
     .enum(selectiveForms)
     .optional()
-    .describe('the same numbers by blocks of steps (default), step by step (a Scan), or by an associative scan'),
+    .describe(
+      'the same numbers by blocks of steps (default), step by step (a Scan; default where there are states), or by an associative scan of log2 T rounds',
+    ),
 };
 
 /** State-space models. An initial state follows x in "from". */

@@ -9,7 +9,7 @@ import { recurrence, zeroState } from './recurrence.ts';
 import { blocksOf, counted, difference, dim, product, reshaped, shapeOf, vector } from './shapes.ts';
 import { apart, byChannel, realPartOf, type SsmFormula, together } from './steps.ts';
 
-/** Steps of a block: the fastest of 16, 32, 64, 128 on a CPU (bench of docs/architectures.md). */
+/** Steps of a block: 32 to 128 differ little on a CPU. */
 const most = 64;
 
 /**

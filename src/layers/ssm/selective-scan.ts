@@ -24,7 +24,7 @@ export interface SelectiveScanOptions {
   readonly bias?: boolean | undefined;
   /** Whether conv1d has one; default: as the checkpoint has, or true. */
   readonly convBias?: boolean | undefined;
-  /** Default: 'recurrence' for a single step, 'blocks' otherwise. */
+  /** Default: 'recurrence' for a single step and where there is a `past` (a decoder's steps are single), 'blocks' otherwise. */
   readonly form?: SelectiveForm | undefined;
   /** What is before the first step; default: nothing. */
   readonly past?: SelectiveState | undefined;
@@ -115,7 +115,7 @@ function scanned(
   const steps = withSteps(module, turned(x), before);
   const made = selectiveScan(
     { x: steps, dt: turned(dt), A, B: turned(B), C: turned(C), initial: past && as(past, work) },
-    form ?? (x.shape?.[1] === 1 ? 'recurrence' : 'blocks'),
+    form ?? (past !== undefined || x.shape?.[1] === 1 ? 'recurrence' : 'blocks'),
   );
   const D = as(module.parameter('D', [inner], ones), work);
   const y = module.mark(op.add(made.y, op.mul(D, steps)), 'ssm', {
