@@ -14,6 +14,9 @@ export {
   type ProjectionNames,
   type ProjectionOptions,
 } from './attention.ts';
+// Norms, embeddings, dropout, residual steps.
+export { type DropoutOptions, dropout } from './dropout.ts';
+export { type EmbeddingOptions, embedding } from './embedding.ts';
 // Whole transformers, and the feed-forward blocks they are made of.
 export {
   type FeedForwardOptions,
@@ -73,6 +76,7 @@ export { type VitLayout, type VitOptions, type VitValues, vit } from './models/v
 // Where parameters come from.
 export { type Epsilon, type Finished, fresh, fromCheckpoint, Module, type ModuleOptions } from './module.ts';
 export { type Network, network } from './network.ts';
+export * from './norm.ts';
 export {
   type AlibiOptions,
   alibiSlopes,
@@ -106,6 +110,7 @@ export type {
   RnnOptions,
 } from './recurrent/options.ts';
 export { gru, lstm, rnn } from './recurrent/recurrent.ts';
+export { type Branch, type Method, methods, type ResidualOptions, residual } from './residual.ts';
 export { type HmmOptions, type HmmValues, hmm, type SemiringOptions, type ViterbiValues, viterbi } from './semiring.ts';
 export type { Complex } from './ssm/complex.ts';
 export {
