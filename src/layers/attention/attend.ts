@@ -77,8 +77,9 @@ export function attend(module: Module, q: Value, k: Value, v: Value, options: At
     const turn = turning(module, q, heads, options, before);
     const query = turn(heads.split(q));
     const kept = past !== undefined || outputs.includes('present');
-    const spreadKey = options.rope === undefined && !kept ? spreadKeys : spread;
-    const own = { key: turn(spreadKey(k, heads.shared, heads.dim)), value: spread(v, heads.shared, heads.valueDim) };
+    const plain = options.rope === undefined && !kept;
+    const key = plain ? spreadKeys(k, heads.shared, heads.dim) : turn(spread(k, heads.shared, heads.dim));
+    const own = { key, value: spread(v, heads.shared, heads.valueDim) };
     const present = past === undefined ? own : after(module, past, own, heads);
     const masks = masked(module, q, present.key, heads, options, before);
     const read = reading(module, query, present, masks, heads, options);

@@ -91,10 +91,10 @@ function groupedMask(mask: Value, shared: number, group: number): Value {
   if (shape.length < 3) return mask;
   const axis = shape.length - 3;
   if (shape[axis] === 1) return op.unsqueeze(mask, ints(axis));
-  return op.reshape(mask, axes(mask, 0, axis, [shared, group], axis + 1, shape.length));
+  return op.reshape(mask, axes(mask, 0, axis, [shared, group], axis + 1, shape.length), { allowzero: true });
 }
 
-/** The axes [from, to) of x, those given, and the axes [next, end) of x: a shape without an axis to be guessed, which an empty batch forbids. */
+/** The axes [from, to) of x, those given, and the axes [next, end) of x: a shape in which 0 is 0, since ONNX Runtime else makes it one with an axis to be guessed, which an empty batch forbids. */
 function axes(x: Value, from: number, to: number, between: readonly number[], next: number, end: number): Value {
   const parts = [ints(...between), op.shape(x, { start: next, end })];
   return op.concat(from === to ? parts : [op.shape(x, { start: from, end: to }), ...parts], { axis: 0 });
@@ -111,7 +111,8 @@ export function spread(x: Value, heads: number, dim: number): Value {
  */
 export function spreadKeys(x: Value, heads: number, dim: number): Value {
   const turned = op.transpose(x, { perm: [0, 2, 1] });
-  const split = op.reshape(turned, op.concat([ints(0, heads, dim), op.shape(x, { start: 1, end: 2 })], { axis: 0 }));
+  const shape = [op.shape(x, { start: 0, end: 1 }), ints(heads, dim), op.shape(x, { start: 1, end: 2 })];
+  const split = op.reshape(turned, op.concat(shape, { axis: 0 }), { allowzero: true });
   return op.transpose(split, { perm: [0, 1, 3, 2] });
 }
 
@@ -123,5 +124,5 @@ export function joined(o: Value, { count, valueDim, grouped }: Heads): Value {
 
 /** [batch, heads (or shared, group), ..] -> [batch, heads, ..] with `last` axes behind. */
 export function rowsJoined(x: Value, { count, grouped }: Heads, last: number): Value {
-  return grouped ? op.reshape(x, axes(x, 0, 1, [count], 3, 3 + last)) : x;
+  return grouped ? op.reshape(x, axes(x, 0, 1, [count], 3, 3 + last), { allowzero: true }) : x;
 }
