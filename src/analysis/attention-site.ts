@@ -3,6 +3,7 @@ import { fromNumbers } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { constant } from '../graph/make.ts';
 import * as op from '../graph/op.ts';
+import { intOf } from '../graph/passes/constants.ts';
 import { opsetOf } from '../graph/passes/opset/raise.ts';
 import { remake } from '../graph/passes/rewrite.ts';
 import type { Value } from '../graph/value.ts';
@@ -18,9 +19,12 @@ import { buildOn } from './splice.ts';
 /** Queries compared per attention. */
 const most = 8;
 
-/** An attention as the model computes it: our operator, or one written out. undefined where it is neither. */
+/** An attention as the model computes it: our operator, ONNX's, or one written out. undefined where it is none. */
 export function attentionProbing(model: Model, site: Site, references: References): Probing | undefined {
-  return site.node.domain === domain ? operator(model, site, references) : written(site, references);
+  if (site.node.domain === domain) return operator(model, site, references);
+  return site.node.domain === '' && site.node.opType === 'Attention'
+    ? standard(site, references)
+    : written(site, references);
 }
 
 function operator(model: Model, { node, kind }: Site, references: References): Probing | undefined {
@@ -100,6 +104,62 @@ function written({ node }: Site, references: References): Probing | undefined {
       return attentionChecks(rows, precisionOf(output), roundingOf(logits), references);
     },
   };
+}
+
+/** ONNX's Attention: softmax(scale q k' + mask) v, heads on an axis of their own or side by side; without a cache or a soft cap. */
+function standard({ node }: Site, references: References): Probing | undefined {
+  const [q, k, v, mask, ...more] = node.inputs;
+  const [output] = node.outputs;
+  const softcap = node.attributes.get('softcap');
+  if (!q || !k || !v || !output || more.some((value) => value !== undefined)) return undefined;
+  if (softcap?.kind === 'float' && softcap.value !== 0) return undefined;
+  const causal = intOf(node, 'is_causal', 0) === 1;
+  const scale = node.attributes.get('scale');
+  return {
+    wanted: { q, k, v, output, ...(mask ? { mask } : {}) },
+    checks: (found) => {
+      const own = found as Record<'q' | 'k' | 'v' | 'output', Found>;
+      const counts = [intOf(node, 'q_num_heads', 0) ?? 0, intOf(node, 'kv_num_heads', 0) ?? 0] as const;
+      const [queries, outputs] = [byHead(own.q, counts[0]), byHead(own.output, counts[0])];
+      const [keys, values] = [byHead(own.k, counts[1]), byHead(own.v, counts[1])];
+      const group = (queries.shape[1] ?? 1) / (keys.shape[1] ?? 1);
+      const atoms = keys.shape[2] ?? 0;
+      const epsilon = scale?.kind === 'float' ? 1 / scale.value : Math.sqrt(queries.shape[3] ?? 1);
+      const rows = places(outputs.shape.slice(0, 3), most).map((place): AttentionRow => {
+        const [batch = 0, head = 0, time = 0] = place;
+        const shared = [batch, Math.floor(head / group)];
+        const given = found.mask === undefined ? undefined : biasOf(found.mask, place, atoms, mask?.dtype === 'bool');
+        // ONNX adds the mask behind the scale: before it, as a Gibbs measure has it, it is eps times as much.
+        const bias = Float64Array.from({ length: atoms }, (_, j) =>
+          causal && j > time ? -Infinity : (given?.[j] ?? 0) * epsilon,
+        );
+        return {
+          q: rowOf(queries, place),
+          k: matrixOf(keys, shared, atoms),
+          v: matrixOf(values, shared, atoms),
+          bias,
+          epsilon,
+          output: rowOf(outputs, place),
+          weights: undefined,
+        };
+      });
+      return attentionChecks(rows, precisionOf(output), roundingOf(q), references);
+    },
+  };
+}
+
+/** [batch, time, heads * d] as [batch, heads, time, d]. */
+function byHead({ shape, values }: Found, heads: number): Found {
+  const [batch = 0, time = 0, width = 0] = shape;
+  if (shape.length !== 3 || heads === 0) return { shape, values };
+  const dim = width / heads;
+  const turned = new Float64Array(values.length);
+  for (let row = 0; row < batch * time; row++)
+    for (let head = 0; head < heads; head++) {
+      const to = ((Math.floor(row / time) * heads + head) * time + (row % time)) * dim;
+      turned.set(values.subarray(row * width + head * dim, row * width + (head + 1) * dim), to);
+    }
+  return { shape: [batch, heads, time, dim], values: turned };
 }
 
 function matrixOf(tensor: Found, head: readonly number[], rows: number): Float64Array[] {

@@ -3,6 +3,7 @@ import { gibbsAttention, hopfLax } from '../../ops/index.ts';
 import { independent, type References } from '../../src/analysis/references.ts';
 import { fromNumbers } from '../../src/files/tensor.ts';
 import { call, defineFunction } from '../../src/graph/define.ts';
+import * as ops23 from '../../src/graph/generated/opset23.ts';
 import type { Model } from '../../src/graph/graph.ts';
 import { constant, input } from '../../src/graph/make.ts';
 import { model } from '../../src/graph/model.ts';
@@ -79,6 +80,26 @@ describe('attention', () => {
     const checks = await verified(attention(written));
     expect(failing(checks)).toEqual([]);
     expect(computed(checks)).toEqual(['gradient', 'measure', 'weights']);
+  });
+
+  it("of ONNX's operator is held too, with heads of its own or side by side", async () => {
+    const x = input('x', 'float32', ['batch', 2, 'time', 4]);
+    const flat = input('flat', 'float32', ['batch', 'time', 8]);
+    const part = (of: Value, name: string, shape: number[], seed: number) =>
+      ops23.matMul(of, weights(name, shape, seed));
+    const [apart] = ops23.attention(x, x, part(x, 'v', [4, 3], 2), bias, undefined, undefined, { scale: 0.7 });
+    const keys = part(flat, 'k', [8, 4], 3);
+    const [grouped] = ops23.attention(flat, keys, part(flat, 'w', [8, 4], 4), undefined, undefined, undefined, {
+      qNumHeads: 4,
+      kvNumHeads: 2,
+      isCausal: 1,
+    });
+    const made = model({ inputs: [x, flat], outputs: { apart, grouped }, opset: 23 });
+    const checks = await verified(made);
+    expect(failing(checks)).toEqual([]);
+    expect(computed(checks)).toEqual(['gradient', 'gradient']);
+    const colder: Partial<References> = { logSumExp: (z, epsilon) => independent.logSumExp(z, epsilon / 2) };
+    expect(failing(await verified(made, colder))).toEqual(['gradient', 'gradient']);
   });
 
   it.each<[string, (z: Value, epsilon: Value, v: Value) => Value, string]>([
