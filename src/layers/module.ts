@@ -23,6 +23,9 @@ export type Epsilon =
   | { readonly parameter: string; readonly transform?: 'none' | 'exp' | 'softplus' | undefined }
   | Value;
 
+/** Entries of one parameter: beyond this, sizes are mistakes. */
+const largestParameter = 2 ** 36;
+
 /** What a network is made of while it is built, shared by all its modules. */
 interface Build {
   readonly source: ParameterSource;
@@ -108,10 +111,22 @@ export class Module {
     const full = this.nameOf(name);
     const known = build.values.get(full);
     if (known !== undefined) return known;
+    this.checkSizes(name, shape);
     const tensor = build.source.take(full, shape, build.dtype, initial);
     const value = this.hold(full, tensor, shape);
     build.values.set(full, value);
     return value;
+  }
+
+  /** @throws BAD_ARGUMENT for sizes that no parameter can have, or that no memory holds. */
+  private checkSizes(name: string, shape: readonly number[]): void {
+    const bad = shape.find((size) => !Number.isInteger(size) || size < 1);
+    const what = `${this.describe()} needs the parameter '${name}' of shape [${shape.join(', ')}]`;
+    if (bad !== undefined)
+      throw new HopfcoleError('BAD_ARGUMENT', `${what}: expected sizes of at least 1, got ${bad}`, { argument: name });
+    const count = shape.reduce((product, size) => product * size, 1);
+    if (count > largestParameter)
+      throw new HopfcoleError('BAD_ARGUMENT', `${what}: more than ${largestParameter} numbers`, { argument: name });
   }
 
   /** A parameter as it is stored, whatever its element type, with the dtype it gets where it is drawn. */

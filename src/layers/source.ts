@@ -43,8 +43,19 @@ export function freshSource(seed: number): ParameterSource {
   };
 }
 
+/** Entries of one fresh parameter: they are drawn in memory. */
+const mostDrawn = 2 ** 28;
+
 function drawn(seed: number, name: string, shape: readonly number[], dtype: DType, initial: Initial): AnyTensor {
-  const values = new Float64Array(elementCount(shape));
+  const count = elementCount(shape);
+  if (count > mostDrawn)
+    throw new HopfcoleError(
+      'BAD_ARGUMENT',
+      `the parameter '${name}' of shape [${shape.join(', ')}] is too large to be drawn afresh: more than ${mostDrawn} numbers`,
+      { argument: name },
+      'Import it from a checkpoint',
+    );
+  const values = new Float64Array(count);
   const draw = initial(seeded(seed, name));
   for (let i = 0; i < values.length; i++) values[i] = draw(i);
   return fromNumbers(dtype, shape, values);
