@@ -9,6 +9,7 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'docs/architecture.md',
+  'docs/architectures.md',
   'docs/cli.md',
   'docs/layers.md',
   'docs/library.md',

@@ -86,6 +86,13 @@ describe('examples, run on the built package', () => {
     expect(equalMessages(after, before)).toBe(true);
   });
 
+  it('transformer: every layer says what it is, and the file runs', () => {
+    const lines = example('transformer', join(folder, 'transformer.onnx'));
+    expect(lines.filter((line) => / attention: exact/.test(line))).toHaveLength(2);
+    expect(lines.filter((line) => / residual: structural, H = p\.F\(x\)/.test(line))).toHaveLength(4);
+    expect(lines.at(-1)).toBe('logits [1,3,100]');
+  });
+
   it('lse.json: the command in the help of build works as printed', async () => {
     const words = build.example?.split(' ') ?? [];
     expect(words.slice(0, 3)).toEqual(['hopfcole', 'build', 'examples/lse.json']);
