@@ -3,8 +3,9 @@ import { HopfcoleError } from '../files/error.ts';
 import { type Tensor, toNumbers } from '../files/tensor.ts';
 import type { Model, Output } from '../graph/graph.ts';
 import { inputValue } from '../graph/make.ts';
-import { rewriteGraph } from '../graph/passes/rewrite.ts';
+import { remake, rewriteGraph } from '../graph/passes/rewrite.ts';
 import type { Value } from '../graph/value.ts';
+import type { ResidualStep } from '../reading/residual.ts';
 import type { Session } from '../runtime/session.ts';
 import { lengths, type Open, refused } from './probe.ts';
 
@@ -47,7 +48,7 @@ export function floats({ graph }: Model): string[] {
 }
 
 /** What a runtime says of a graph it has no float64 kernels for. */
-const noKernel = new Set(['UNSUPPORTED_OPERATOR', 'UNSUPPORTED_DTYPE', 'MODEL_REFUSED']);
+export const noKernel = new Set(['UNSUPPORTED_OPERATOR', 'UNSUPPORTED_DTYPE', 'MODEL_REFUSED']);
 
 export async function runs(model: Model, open: Open): Promise<boolean> {
   try {
@@ -81,4 +82,29 @@ export async function evaluate(model: Model, open: Open, feeds: Feeds): Promise<
 export function numbers(outputs: ReadonlyMap<string, Tensor>, name: string): Float64Array {
   const tensor = outputs.get(name);
   return tensor === undefined ? new Float64Array(0) : toNumbers(tensor);
+}
+
+/** The branch of a step computed from another state. */
+export function repeated({ from, branch, nodes }: ResidualStep, x: Value): Value {
+  const graph = {
+    name: 'step',
+    inputs: [from],
+    outputs: [{ name: '', value: branch }],
+    nodes,
+    parameters: [],
+    doc: undefined,
+    metadata: new Map<string, string>(),
+    origin: undefined,
+  };
+  const copied = rewriteGraph(graph, () => undefined, {
+    values: new Map([[from, x]]),
+    copy: { rename: () => undefined },
+  });
+  return copied.outputs[0]?.value ?? branch;
+}
+
+/** The same value under a name. */
+export function relabelled(value: Value, name: string): Value {
+  if (value.source.kind !== 'output') return value;
+  return remake(value.source.node, { outputNames: [name] }).outputs[0] ?? value;
 }

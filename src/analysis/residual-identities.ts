@@ -1,11 +1,12 @@
 import { costate } from '../costate/costate.ts';
+import { HopfcoleError } from '../files/error.ts';
 import { fromNumbers } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { constant } from '../graph/make.ts';
 import * as op from '../graph/op.ts';
 import { levelOpsets } from '../graph/passes/opset/raise.ts';
 import { inFloat64 } from '../graph/passes/precision.ts';
-import { remake, rewriteGraph } from '../graph/passes/rewrite.ts';
+import { rewriteGraph } from '../graph/passes/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { modulePathOf } from '../reading/place.ts';
 import { type ResidualChain, type ResidualStep, residualChains } from '../reading/residual.ts';
@@ -13,7 +14,18 @@ import { withFloat64Kernels } from './float64-kernels.ts';
 import type { Check } from './identities.ts';
 import { orderChecks } from './order-identities.ts';
 import type { Open } from './probe.ts';
-import { cutAt, evaluate, type Feeds, floats, named, numbers, runs } from './residual-graph.ts';
+import {
+  cutAt,
+  evaluate,
+  type Feeds,
+  floats,
+  named,
+  noKernel,
+  numbers,
+  relabelled,
+  repeated,
+  runs,
+} from './residual-graph.ts';
 import { dot, largest, norm, wave } from './vectors.ts';
 
 /** What the co-state's inner product with a variation is held to, in float64 and where the runtime has only float32 kernels. */
@@ -28,24 +40,73 @@ const steps = { float64: 1e-5, float32: 2e-2 } as const;
 export async function residualChecks(given: Model, open: Open, feeds: Feeds): Promise<Check[]> {
   const found = residualChains(given.graph);
   if (found.length === 0) return [];
-  const wide = withFloat64Kernels(await inFloat64(given));
-  const runsWide = await runs(wide, open);
+  const wide = isLarge(given) ? given : withFloat64Kernels(await inFloat64(given));
+  const runsWide = wide !== given && (await runs(wide, open));
   const model = runsWide ? wide : given;
   const read = residualChains(model.graph);
   const names = distinct(read.map((chain, index) => nameOf(chain, index, read.length)));
   const chains = read.map((chain, index) => ({ ...chain, index, name: names[index] ?? '' }));
-  const measured = await orderChecks(model, chains, runsWide ? 'float64' : 'float32', open, feeds);
-  const checks: Check[] = [];
+  const narrow = chains.find(({ steps }) => !['float32', 'float64'].includes(steps[0]?.from.dtype ?? ''));
+  if (narrow !== undefined)
+    return chains.map(({ name }) => untold(name, 'in half precision, and the runtime has no float64 kernels for them'));
+  const precision = runsWide ? 'float64' : 'float32';
+  const all = names.length === 1 ? (names[0] ?? '') : 'residual chains';
+  let measured = new Map<string, Check[]>();
+  const checks = await attempted(`${all}: order`, async () => {
+    measured = await orderChecks(model, chains, precision, open, feeds);
+    return [];
+  });
   for (const chain of chains) {
     const { name, index, steps } = chain;
     if (steps.length > 1)
       checks.push(
-        await invariant(name, wide, given, index, runsWide, open, feeds),
-        await hamiltonian(name, model, chain, runsWide, open, feeds),
+        ...(await attempted(`${name}: co-state`, async () => [
+          await invariant(name, wide, given, index, runsWide, open, feeds),
+          await hamiltonian(name, model, chain, runsWide, open, feeds),
+        ])),
       );
     checks.push(...(measured.get(name) ?? []));
   }
   return checks;
+}
+
+/** Numbers of a model beyond which its float64 copy is not made. */
+const large = 2e8;
+
+function isLarge({ graph }: Model): boolean {
+  const count = (shape: readonly unknown[]) => shape.reduce<number>((product, dim) => product * Number(dim), 1);
+  return graph.parameters.reduce((sum, { shape = [] }) => sum + count(shape), 0) > large;
+}
+
+/** What is not there to be computed: no rule for an operator, no kernel, sizes that no sample meets. */
+const impossible = new Set([
+  'NO_COSTATE_RULE',
+  'UNSUPPORTED_COSTATE',
+  'NOT_DIFFERENTIABLE',
+  'UNKNOWN_RANK',
+  'RUN_FAILED',
+  ...noKernel,
+]);
+
+async function attempted(name: string, compute: () => Promise<Check[]>): Promise<Check[]> {
+  try {
+    return await compute();
+  } catch (error) {
+    if (!(error instanceof HopfcoleError) || !impossible.has(error.code)) throw error;
+    return [untold(name, error.message)];
+  }
+}
+
+function untold(name: string, why: string): Check {
+  return {
+    name,
+    statement: `not computed: ${why}`,
+    pathA: 'the operators of the graph',
+    pathB: 'none: nothing is computed',
+    error: 0,
+    tolerance: 0,
+    ok: true,
+  };
 }
 
 /** A single step by its module; chains by their number. */
@@ -177,28 +238,4 @@ async function driftOf(model: Model, chain: ResidualChain, m: number, open: Open
   const start = energies[0] ?? 0;
   const size = Math.max(...energies.map(Math.abs), Number.MIN_VALUE);
   return Math.max(...energies.map((energy) => Math.abs(energy - start))) / size;
-}
-
-/** The branch of a step computed from another state. */
-function repeated({ from, branch, nodes }: ResidualStep, x: Value): Value {
-  const graph = {
-    name: 'step',
-    inputs: [from],
-    outputs: [{ name: '', value: branch }],
-    nodes,
-    parameters: [],
-    doc: undefined,
-    metadata: new Map<string, string>(),
-    origin: undefined,
-  };
-  const copied = rewriteGraph(graph, () => undefined, {
-    values: new Map([[from, x]]),
-    copy: { rename: () => undefined },
-  });
-  return copied.outputs[0]?.value ?? branch;
-}
-
-function relabelled(value: Value, name: string): Value {
-  if (value.source.kind !== 'output') return value;
-  return remake(value.source.node, { outputNames: [name] }).outputs[0] ?? value;
 }

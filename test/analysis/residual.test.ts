@@ -162,6 +162,27 @@ describe('the order of a discretisation', () => {
     expect(checks.some(({ ok }) => !ok)).toBe(true);
   });
 
+  it('is told of where nothing can compute it: in half precision without float64 kernels', async () => {
+    const x = input('x', 'float16', ['batch', 4, 6]);
+    const kernel = parameter('k', normal('float16', [4, 4, 3], 1, 0.3));
+    let state: Value = op.tanh(x);
+    for (let layer = 0; layer < 2; layer++) state = op.add(state, op.conv(state, kernel, undefined, { pads: [1, 1] }));
+    const checks = await residualChecks(model({ inputs: [x], outputs: { y: op.sin(state) } }), open, feeds);
+    expect(checks).toMatchObject([{ ok: true, statement: expect.stringMatching(/^not computed: /) as string }]);
+  });
+
+  it('takes float32 where there are no float64 kernels, as of convolutions', async () => {
+    const x = input('x', 'float32', ['batch', 4, 6]);
+    let state: Value = op.tanh(x);
+    for (let layer = 0; layer < 2; layer++) {
+      const kernel = parameter(`${layer}.k`, normal('float32', [4, 4, 3], 1 + layer, 0.3));
+      state = op.add(state, op.tanh(op.conv(state, kernel, undefined, { pads: [1, 1] })));
+    }
+    const [, , step, order] = await residualChecks(model({ inputs: [x], outputs: { y: op.sin(state) } }), open, feeds);
+    expect(step).toMatchObject({ ok: true, pathA: expect.stringContaining('float32') as string });
+    expect(order).toMatchObject({ ok: true, statement: expect.stringMatching(/^order (0\.[7-9]|1\.[0-3])/) as string });
+  });
+
   it('takes a single step of a layer that says what it is, and tells of kinks', async () => {
     const kinked = impostor('midpoint rule', (x, F, h) => {
       const G = (at: Value) => op.relu(F(at));
