@@ -7,9 +7,7 @@ import type { Value } from '../src/graph/value.ts';
 import { callForm, constructing, type Form, nth, typePart } from './define.ts';
 import { expectEpsilon } from './epsilon.ts';
 import { average, dot, gibbsRow, type Matrix, type Vector } from './float64.ts';
-import { gibbsEntropy } from './gibbs-entropy.ts';
-import { gibbsWeights } from './gibbs-weights.ts';
-import { expectMask, type MaskKind, maskInput, maskKind, withMask } from './mask.ts';
+import { expectMask, type MaskKind, maskInput, maskKind } from './mask.ts';
 import {
   as,
   commonType,
@@ -22,7 +20,7 @@ import {
   workType,
 } from './precision.ts';
 import { summedTo } from './reduction.ts';
-import { epsilonFrom, lastAxis, scaledLogits, throughEntropy, throughWeights, total } from './rules.ts';
+import { epsilonFrom, lastAxis, rowSum, total } from './rules.ts';
 import { expectAtoms } from './shapes.ts';
 import { unknown } from './solution.ts';
 import { dropLast, finite, largest, positive, reciprocal } from './stable.ts';
@@ -166,11 +164,61 @@ function form(dtype: FloatType, mask: MaskKind, outputs: readonly Output[], rank
   };
 }
 
+/** The weights of every row, and what they come from, in the work type. */
+interface Weighed {
+  /** (q.k + mask)/epsilon, finite. */
+  readonly scaled: Value;
+  readonly pi: Value;
+  readonly inverse: Value;
+  /** Sets rows without a key to 0. */
+  readonly alive: (rows: Value) => Value;
+  /** 1 for rows with a key, 0 for others, [.., 1]; undefined without a mask. */
+  readonly any: Value | undefined;
+}
+
 /**
  * By Softmax, for which runtimes have a kernel: z/epsilon made as (Q/epsilon) K' carries the same error as z itself. A mask is added as numbers, for an
  * addition is far cheaper than a choice: the lowest number takes a key away, since a sum with it is that number, and rows without a key are set to 0 after.
- * max z and max pi then tell the rest: LSE = epsilon (max - log max pi), H = -log max pi - E_pi (z/epsilon - max).
+ * Body and co-state rule make the same nodes, so that runtimes compute them once.
  */
+function weighed(q: Value, k: Value, epsilon: Value, mask: Value | undefined, whole: boolean): Weighed {
+  const work = workType(floatTypeOf(q));
+  const inverse = reciprocal(positive(epsilon, work), work);
+  const logits = op.matMul(op.mul(widened(q), inverse), swapped(widened(k)));
+  const masked = mask === undefined ? undefined : maskOf(mask, inverse, work);
+  const scaled = masked === undefined ? logits : op.add(logits, masked.bias);
+  return {
+    scaled,
+    pi: op.softmax(scaled, { axis: -1 }),
+    inverse,
+    alive: (rows) => (masked === undefined || whole ? rows : op.mul(rows, masked.any)),
+    any: masked?.any,
+  };
+}
+
+/** What is added to z/epsilon, finite, and 1 for the rows that have a key, 0 for others, [.., 1]. */
+function maskOf(mask: Value, inverse: Value, work: WorkType): { readonly bias: Value; readonly any: Value } {
+  const lowest = scalar(-largest[work], work);
+  if (mask.dtype === 'bool') {
+    const most = op.reduceMax(op.cast(mask, { to: work }), last(mask));
+    return { bias: op.where(mask, scalar(0, work), lowest), any: lastAxis(dropLast(most)) };
+  }
+  const numbers = widened(mask);
+  const none = op.equal(op.reduceMax(numbers, last(numbers)), scalar(Number.NEGATIVE_INFINITY, work));
+  return {
+    bias: finite(op.mul(numbers, inverse), work),
+    any: lastAxis(dropLast(op.cast(op.not(none), { to: work }))),
+  };
+}
+
+/** max z/epsilon, the logarithm of the sum of exp(z/epsilon - max), z/epsilon - max, and H of every row, [.., 1] but the third. */
+function readingOf({ scaled, pi, alive }: Weighed, work: WorkType) {
+  const max = op.reduceMax(scaled, last(scaled));
+  const logSum = op.neg(op.log(op.reduceMax(pi, last(pi))));
+  const below = finite(op.sub(scaled, max), work);
+  return { max, logSum, below, entropy: () => alive(op.sub(logSum, rowSum(op.mul(pi, below)))) };
+}
+
 function body(
   dtype: FloatType,
   outputs: readonly Output[],
@@ -179,120 +227,101 @@ function body(
 ): readonly Value[] {
   if (q === undefined || k === undefined || v === undefined || epsilon === undefined) return [];
   const work = workType(dtype);
-  const eps = positive(epsilon, work);
-  const inverse = reciprocal(eps, work);
-  const scaled = op.matMul(op.mul(widened(q), inverse), swapped(widened(k)));
-  const masked = maskOf(mask, inverse, work);
-  const z = masked === undefined ? scaled : op.add(scaled, masked.bias);
-  const pi = op.softmax(z, { axis: -1 });
-  const alive = (value: Value) => (masked === undefined || whole ? value : op.mul(value, masked.alive));
-  const axis = last(z);
-  const max = op.reduceMax(z, axis);
-  const logSum = op.neg(op.log(op.reduceMax(pi, axis)));
+  const rows = weighed(q, k, epsilon, mask, whole);
+  const { pi, alive, any } = rows;
+  const { max, logSum, entropy } = readingOf(rows, work);
   const made: Record<Output, () => Value> = {
     O: () => alive(op.matMul(pi, widened(v))),
     weights: () => alive(pi),
-    H: () => dropLast(alive(op.sub(logSum, op.reduceSum(op.mul(pi, finite(op.sub(z, max), work)), axis)))),
+    H: () => dropLast(entropy()),
     LSE: () => {
-      const value = op.mul(eps, op.add(max, logSum));
-      return dropLast(masked === undefined ? value : op.add(value, op.log(masked.alive)));
+      const value = op.mul(positive(epsilon, work), op.add(max, logSum));
+      return dropLast(any === undefined ? value : op.add(value, op.log(any)));
     },
   };
   return outputs.map((output) => as(made[output](), dtype));
 }
 
-/** What is added to z/epsilon, finite, and 1 for the rows that have a key, 0 for others, [.., 1]. */
-function maskOf(
-  mask: Value | undefined,
-  inverse: Value,
-  work: WorkType,
-): { readonly bias: Value; readonly alive: Value } | undefined {
-  if (mask === undefined) return undefined;
-  const lowest = scalar(-largest[work], work);
-  if (mask.dtype === 'bool') {
-    const any = op.reduceMax(op.cast(mask, { to: work }), last(mask));
-    return { bias: op.where(mask, scalar(0, work), lowest), alive: lastAxis(dropLast(any)) };
-  }
-  const numbers = widened(mask);
-  const most = op.reduceMax(numbers, last(numbers));
-  const none = op.equal(most, scalar(Number.NEGATIVE_INFINITY, work));
-  return {
-    bias: finite(op.mul(numbers, inverse), work),
-    alive: lastAxis(dropLast(op.cast(op.not(none), { to: work }))),
-  };
-}
-
-/** Q K' in the work type. Einsum would do for any rank, but only MatMul is fast everywhere; the transpose swaps the last two axes. */
-function scores(q: Value, k: Value): Value {
-  return op.matMul(widened(q), swapped(widened(k)));
-}
-
-/** The last two axes swapped. */
+/** The last two axes swapped. Einsum would do for any rank, but only MatMul is fast everywhere. */
 function swapped(value: Value): Value {
   const rank = value.shape?.length ?? 4;
   const axes = Array.from({ length: rank }, (_, axis) => axis);
   return op.transpose(value, { perm: [...axes.slice(0, -2), rank - 1, rank - 2] });
 }
 
+/** Works on a = z/epsilon, and divides by epsilon what is smaller than a row of keys. */
 export function ruleFor(outputs: readonly Output[]): CostateRule {
   return (node, cotangents, wanted) => {
     const [q, k, v, epsilon, mask] = node.inputs;
     if (q === undefined || k === undefined || v === undefined || epsilon === undefined) return [];
-    const dtype = floatTypeOf(q);
-    const work = workType(dtype);
-    const eps = as(epsilon, work);
-    const bar = (output: Output): Value | undefined => {
-      const given = cotangents[outputs.indexOf(output)];
-      return outputs.includes(output) && given !== undefined ? widened(given) : undefined;
-    };
-    const z = withMask(scores(q, k), mask, work);
-    const pi = gibbsWeights(z, epsilon);
-    const oBar = bar('O');
-    const zBars = partsOf(z, pi, eps, work, { o: oBar, v: widened(v), weights: bar('weights'), h: bar('H') });
-    const lseBar = bar('LSE');
-    const zBar = total(zBars.homogeneous, lseBar === undefined ? undefined : op.mul(lastAxis(lseBar), pi));
-    if (zBar === undefined) return [];
+    const work = workType(floatTypeOf(q));
+    const bars: Bars = Object.fromEntries(
+      outputs
+        .map((output, index) => [output, cotangents[index]] as const)
+        .flatMap(([output, given]) => (given === undefined ? [] : [[output, widened(given)]])),
+    );
+    const whole = node.overload.split('_').includes('whole');
+    const rows = weighed(q, k, epsilon, mask, whole);
+    const known = { ...rows, pi: rows.alive(rows.pi) };
+    const output = floatTypeOf(q) === work ? node.outputs[outputs.indexOf('O')] : undefined;
+    const homogeneous = throughRows(known, bars, widened(v), output, work);
+    const fromLse = bars.LSE === undefined ? undefined : op.mul(lastAxis(bars.LSE), known.pi);
+    const aBar = total(homogeneous, fromLse === undefined ? undefined : op.mul(fromLse, positive(epsilon, work)));
+    if (aBar === undefined) return [];
+    const divided = (value: Value) => op.mul(value, rows.inverse);
     return [
-      wanted[0] === true ? summedTo(op.matMul(zBar, widened(k)), q) : undefined,
-      wanted[1] === true ? summedTo(op.matMul(swapped(zBar), widened(q)), k) : undefined,
-      wanted[2] === true && oBar !== undefined ? summedTo(op.matMul(swapped(pi), oBar), v) : undefined,
-      wanted[3] === true ? toEpsilon(z, zBars.homogeneous, zBars.scaled, lseBar, epsilon) : undefined,
-      mask !== undefined && mask.dtype !== 'bool' && wanted[4] === true ? summedTo(zBar, mask) : undefined,
+      wanted[0] === true ? summedTo(divided(op.matMul(aBar, widened(k))), q) : undefined,
+      wanted[1] === true ? summedTo(divided(op.matMul(swapped(aBar), widened(q))), k) : undefined,
+      wanted[2] === true && bars.O !== undefined ? summedTo(op.matMul(swapped(known.pi), bars.O), v) : undefined,
+      wanted[3] === true ? toEpsilon(rows, homogeneous, bars.LSE, epsilon, work) : undefined,
+      mask !== undefined && mask.dtype !== 'bool' && wanted[4] === true ? summedTo(divided(aBar), mask) : undefined,
     ];
   };
 }
 
-interface Bars {
-  readonly o: Value | undefined;
-  readonly v: Value;
-  readonly weights: Value | undefined;
-  readonly h: Value | undefined;
-}
+type Bars = { readonly [output in Output]?: Value };
 
-/** The part of zBar that comes through functions of z / eps alone: the weights and H. */
-function partsOf(
-  z: Value,
-  pi: Value,
-  eps: Value,
+/** a's co-state through functions of a alone: O, the weights and H. With O known, E_pi of its part is a product of vectors, not of rows of keys. */
+function throughRows(
+  rows: Weighed,
+  bars: Bars,
+  v: Value,
+  output: Value | undefined,
   work: WorkType,
-  { o, v, weights, h }: Bars,
-): { readonly homogeneous: Value | undefined; readonly scaled: Value } {
-  const scaled = scaledLogits(z, pi, eps, work);
-  const g = total(o === undefined ? undefined : op.matMul(o, swapped(v)), weights);
-  const throughPi = g === undefined ? undefined : throughWeights(pi, g, eps);
-  const throughH = h === undefined ? undefined : throughEntropy(lastAxis(h), pi, scaled, eps);
-  return { homogeneous: total(throughPi, throughH), scaled };
+): Value | undefined {
+  const { pi } = rows;
+  const centred = (g: Value, mean: Value) => op.mul(pi, op.sub(g, mean));
+  const parts: Value[] = [];
+  if (bars.O !== undefined) {
+    const g = op.matMul(bars.O, swapped(v));
+    parts.push(centred(g, output === undefined ? rowSum(op.mul(pi, g)) : rowSum(op.mul(bars.O, output))));
+  }
+  if (bars.weights !== undefined) parts.push(centred(bars.weights, rowSum(op.mul(pi, bars.weights))));
+  if (bars.H !== undefined) {
+    const below = counted(rows, work);
+    parts.push(op.neg(op.mul(lastAxis(bars.H), centred(below, rowSum(op.mul(pi, below))))));
+  }
+  return total(...parts);
 }
 
+/** a - max a where a key has weight, 0 elsewhere: finite, and so is its derivative. */
+function counted({ scaled, pi }: Weighed, work: WorkType): Value {
+  const max = op.reduceMax(scaled, last(scaled));
+  return op.sub(op.where(op.greater(pi, scalar(0, work)), scaled, max), max);
+}
+
+/** Of what depends on a alone, -sum aBar (a - max)/epsilon; H of what is epsilon log sum exp a. */
 function toEpsilon(
-  z: Value,
+  rows: Weighed,
   homogeneous: Value | undefined,
-  scaled: Value,
   lseBar: Value | undefined,
   epsilon: Value,
+  work: WorkType,
 ): Value | undefined {
-  const fromLse = lseBar === undefined ? undefined : lastAxis(op.mul(lseBar, gibbsEntropy(z, epsilon)));
-  const sum = total(homogeneous === undefined ? undefined : epsilonFrom(homogeneous, scaled), fromLse);
+  const fromLse = lseBar === undefined ? undefined : op.mul(lastAxis(lseBar), readingOf(rows, work).entropy());
+  const fromRows =
+    homogeneous === undefined ? undefined : op.mul(epsilonFrom(homogeneous, counted(rows, work)), rows.inverse);
+  const sum = total(fromRows, fromLse);
   return sum === undefined ? undefined : summedTo(sum, epsilon);
 }
 
