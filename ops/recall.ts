@@ -1,8 +1,9 @@
 import type { CostateRule } from '../src/graph/costate.ts';
 import type { Node } from '../src/graph/value.ts';
 import { evenBounds } from './atoms.ts';
+import { attentionOutputs } from './attention-body.ts';
+import { attentionCostate } from './attention-costate.ts';
 import { attributionCostate } from './attribution-costate.ts';
-import { all, ruleFor } from './gibbs-attention.ts';
 import { costate as entropyRule } from './gibbs-entropy.ts';
 import { costate as weightsRule } from './gibbs-weights.ts';
 import { costate as hopfColeRule } from './hopf-cole.ts';
@@ -24,7 +25,7 @@ export function costateRuleOf(node: Node): CostateRule | undefined {
   const { overload } = known;
   const blocks = Number(overload.find((part) => /^blocks\d+$/.test(part))?.slice('blocks'.length) ?? 1);
   if (name === 'Attribution') return (call, bars, wanted) => attributionCostate(call, bars, wanted, blocks);
-  if (name === 'GibbsAttention') return ruleFor(overload.includes('reading') ? all : ['O']);
+  if (name === 'GibbsAttention') return attentionCostate(overload.includes('reading') ? attentionOutputs : ['O']);
   if (!isSolution(name)) return plain[name];
   const [x] = node.inputs;
   const mask = overload.includes('masked') ? 'masked' : overload.includes('biased') ? 'biased' : '';
