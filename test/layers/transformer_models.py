@@ -308,7 +308,7 @@ class TimmViT(nn.Module):
     def forward(self, image):
         x = self.patch_embed.proj(image).flatten(2).transpose(1, 2)
         if self.pool == "token":
-            x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1)
+            x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], 1)
         x = x + self.pos_embed
         for block in self.blocks:
             x = block(x)
@@ -346,7 +346,7 @@ class VisionViT(nn.Module):
 
     def forward(self, image):
         x = self.conv_proj(image).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(len(x), -1, -1), x], 1) + self.encoder.pos_embedding
+        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], 1) + self.encoder.pos_embedding
         return self.heads(self.encoder.ln(self.encoder.layers(x))[:, 0])
 
 
@@ -407,6 +407,7 @@ class Seq2Seq(nn.Module):
             self.embedded(source, "src"),
             self.embedded(target, "tgt"),
             tgt_mask=hidden,
+            tgt_is_causal=True,
             src_key_padding_mask=padding,
             memory_key_padding_mask=padding,
         )

@@ -3,12 +3,12 @@ import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { attend } from '../attention.ts';
 import { embedding } from '../embedding.ts';
-import { keyMaskOf, sizeOf } from '../masks.ts';
+import { keyMaskOf } from '../masks.ts';
 import { layer, type Module } from '../module.ts';
 import { layerNorm } from '../norm.ts';
 import { residual } from '../residual.ts';
 import { type Activation, activation } from '../units.ts';
-import { dense, depthOf, expectLength, headsOf, innerOf, positionRows, prefixed } from './parts.ts';
+import { dense, depthOf, expectLength, headsOf, innerOf, placesOf, prefixed } from './parts.ts';
 import { meanPool } from './pool.ts';
 
 export const bertHeads = ['none', 'pooler', 'mean', 'sequence', 'token', 'masked-lm'] as const;
@@ -87,9 +87,9 @@ function embeddings(body: Module, tokens: Value, options: BertOptions): Value {
   module.ignore('token_type_ids');
   const words = embedding(module.at('word_embeddings'), tokens, { entries: vocabulary, features: hidden, std });
   const features = module.features(words, hidden, 'hidden');
-  const first = scalar(positionOffset, 'int64');
-  const places = op.range(first, op.add(first, op.squeeze(sizeOf(tokens, 1))), scalar(1, 'int64'));
-  const placed = positionRows(table, places, { entries, features, std });
+  const counted = placesOf(tokens);
+  const places = positionOffset === 0 ? counted : op.add(counted, scalar(positionOffset, 'int64'));
+  const placed = embedding(table, places, { entries, features, std });
   const typeTable = module.at('token_type_embeddings');
   const kinds = typeTable.shapeOf('weight')?.[0] ?? types;
   const typed = embedding(typeTable, tokenTypes ?? scalar(0, 'int64'), { entries: kinds, features, std });

@@ -14,9 +14,10 @@ import {
   type DecoderValues,
   expectCache,
   logitsOf,
+  type Ordered,
   placing,
 } from './decoder.ts';
-import { dense, depthOf, expectLength, headsOf, innerOf, positionRows, prefixed, small } from './parts.ts';
+import { dense, depthOf, expectLength, headsOf, innerOf, prefixed, small } from './parts.ts';
 
 export interface Gpt2Options extends DecoderOptions {
   /** Default: 64 features for each. */
@@ -54,14 +55,14 @@ export function gpt2(module: Module, tokens: Value, options: Gpt2Options = {}): 
     expectLength(module, tokens, entries);
     const words = embedding(body.at('wte'), tokens, { entries: vocabulary, features: said, std: 0.02 });
     const features = module.features(words, said, 'hidden');
-    const { places, mask } = placing(module, tokens, options);
-    const placed = positionRows(table, places, { entries, features, std: 0.02 });
+    const { places, ordered } = placing(module, tokens, options);
+    const placed = embedding(table, places, { entries, features, std: 0.02 });
     const { layers, heads, dim } = gpt2Sizes(module, { ...options, hidden: features });
     expectCache(module, past, { layers, heads, dim });
     const present: CacheValue[] = [];
     let x = op.add(words, placed);
     for (let index = 0; index < layers; index++) {
-      const made = block(body.at(`h.${index}`), x, { ...options, heads, mask }, past?.[index]);
+      const made = block(body.at(`h.${index}`), x, { ...options, heads, ordered }, past?.[index]);
       x = made.x;
       if (made.present !== undefined) present.push(made.present);
     }
@@ -73,10 +74,10 @@ export function gpt2(module: Module, tokens: Value, options: Gpt2Options = {}): 
 function block(
   module: Module,
   x: Value,
-  options: Gpt2Options & { readonly heads: number; readonly mask: Value },
+  options: Gpt2Options & { readonly heads: number; readonly ordered: Ordered },
   past: CacheValue | undefined,
 ): { readonly x: Value; readonly present: CacheValue | undefined } {
-  const { heads, mask, eps = 1e-5, activation = 'gelu-tanh' } = options;
+  const { heads, ordered, eps = 1e-5, activation = 'gelu-tanh' } = options;
   for (const name of buffers) module.ignore(name);
   const features = module.features(x, undefined, 'hidden');
   const own = module.at('attn');
@@ -85,7 +86,7 @@ function block(
     transposed: true,
   });
   const [query, key, value] = op.split(packed, undefined, { axis: 2, numOutputs: 3 }) as [Value, Value, Value];
-  const read = attend(own, query, key, value, { heads, mask, past });
+  const read = attend(own, query, key, value, { heads, ...ordered, past });
   const turned = dense(own.at('c_proj'), read.output, { out: features, transposed: true });
   const middle = residual(module.at('attn_step'), x, turned);
   const mlp = module.at('mlp');

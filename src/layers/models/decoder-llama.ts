@@ -16,6 +16,7 @@ import {
   type DecoderValues,
   expectCache,
   logitsOf,
+  type Ordered,
   placing,
 } from './decoder.ts';
 import { dense, depthOf, expectLength, headsOf, innerOf, perHead, prefixed, small } from './parts.ts';
@@ -56,12 +57,12 @@ export function llama(module: Module, tokens: Value, options: LlamaOptions = {})
     const own = llamaSizes(module, { ...options, hidden: features });
     const sizes = headSizes(body.at('layers.0.self_attn'), features, options);
     expectCache(module, past, own);
-    const { places, mask } = placing(module, tokens, options);
+    const { places, ordered } = placing(module, tokens, options);
     body.ignore('rotary_emb.inv_freq');
     const present: CacheValue[] = [];
     let x = words;
     for (let index = 0; index < own.layers; index++) {
-      const made = block(body.at(`layers.${index}`), x, { ...options, sizes, mask, places }, past?.[index]);
+      const made = block(body.at(`layers.${index}`), x, { ...options, sizes, ordered, places }, past?.[index]);
       x = made.x;
       if (made.present !== undefined) present.push(made.present);
     }
@@ -112,6 +113,7 @@ function headSizes(module: Module, features: number, options: SizeOptions): Head
 
 interface BlockOptions extends LlamaOptions {
   readonly sizes: HeadSizes;
+  readonly ordered: Ordered;
 }
 
 function block(
@@ -120,7 +122,7 @@ function block(
   options: BlockOptions,
   past: CacheValue | undefined,
 ): { readonly x: Value; readonly present: CacheValue | undefined } {
-  const { sizes, mask, places, eps = 1e-6, activation, ropeTheta: theta = 10_000 } = options;
+  const { sizes, ordered, places, eps = 1e-6, activation, ropeTheta: theta = 10_000 } = options;
   const { heads, keyValueHeads, dim } = sizes;
   for (const name of buffers) module.ignore(name);
   const features = module.features(x, undefined, 'hidden');
@@ -134,7 +136,7 @@ function block(
   const read = attend(own, query, key, value, {
     heads,
     keyValueHeads,
-    mask,
+    ...ordered,
     rope: { theta, positions: places, scaling: options.ropeScaling },
     past,
   });

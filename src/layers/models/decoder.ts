@@ -73,17 +73,20 @@ export function cacheOutputs(present: readonly CacheValue[]): Record<string, Val
   );
 }
 
+/** How attention of a decoder is masked: by order alone where every token is real, or by one mask that all layers share. */
+export type Ordered = { readonly causal: true; readonly window: number | undefined } | { readonly mask: Value };
+
 /** Where the tokens stand, given or found, and which keys each of them reads. */
 export function placing(
   module: Module,
   tokens: Value,
   options: DecoderOptions & { readonly window?: number | undefined },
-): { readonly places: Value; readonly mask: Value } {
-  const { past: cache, mask } = options;
+): { readonly places: Value; readonly ordered: Ordered } {
+  const { past: cache, mask, window } = options;
   const past = cache?.[0] === undefined ? undefined : sizeOf(cache[0].key, 2);
   return {
     places: options.places ?? placesOf(tokens, past, mask),
-    mask: decoderMask(module, tokens, { past, mask, window: options.window }),
+    ordered: mask === undefined ? { causal: true, window } : { mask: decoderMask(module, tokens, mask, past, window) },
   };
 }
 

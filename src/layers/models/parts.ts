@@ -1,13 +1,12 @@
 import { ints, scalar } from '../../../ops/precision.ts';
 import { HopfcoleError } from '../../files/error.ts';
+import { fromNumbers } from '../../files/tensor.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
-import { type EmbeddingOptions, embedding } from '../embedding.ts';
 import { normal, zeros } from '../initial.ts';
 import { type LinearOptions, linear } from '../linear.ts';
 import { causalMask, keyMaskOf, sizeOf } from '../masks.ts';
 import type { Module } from '../module.ts';
-import { placesFrom } from '../positions.ts';
 
 /** How linear layers of BERT, GPT-2, Llama and ViT start: weights N(0, 0.02^2), biases 0. */
 export const small = { weight: normal(0.02), bias: zeros };
@@ -75,12 +74,18 @@ function lastOf(x: Value, count: Value): Value {
 }
 
 /**
- * Where the tokens [batch, time] stand in their sequence: [time] after `past` [1] tokens; [batch, time] by the mask [batch, past + time], in which
- * padding counts for nothing.
+ * Where the tokens [batch, time] stand in their sequence, int64: [1, time] after `past` [1] tokens; [batch, time] by the mask [batch, past + time], in
+ * which padding counts for nothing.
  */
-export function placesOf(tokens: Value, past: Value | undefined, mask: Value | undefined): Value {
+export function placesOf(tokens: Value, past?: Value, mask?: Value): Value {
   const time = sizeOf(tokens, 1);
-  if (mask === undefined) return placesFrom(time, past);
+  if (mask === undefined) {
+    // Counted up, not a Range: so runtimes know that there are as many as tokens (ONNX Runtime fuses norms with sums of known shapes only), and the
+    // rows of a table they name stay a Gather, which refuses what is beyond it.
+    const ones = op.constantOfShape(op.concat([ints(1), time], { axis: 0 }), { value: fromNumbers('int64', [1], [1]) });
+    const before = op.cumSum(ones, scalar(1, 'int64'), { exclusive: true });
+    return past === undefined ? before : op.add(before, past);
+  }
   const real = op.cast(mask, { to: 'int64' });
   const counted = op.sub(op.cumSum(real, scalar(1, 'int64')), scalar(1, 'int64'));
   return lastOf(op.max([counted, scalar(0, 'int64')]), time);
@@ -102,29 +107,12 @@ export function expectLength(module: Module, tokens: Value, positions: number | 
 }
 
 /**
- * Which keys each token of a decoder reads, made once for all its layers: [time, keys], or [batch, 1, time, keys] with a mask of real tokens
- * [batch, keys]. `past` [1] tokens stand before. @throws SHAPE_MISMATCH where the mask cannot be one.
+ * Which keys each token of a decoder reads, made once for all its layers: [batch, 1, time, keys], by a mask of real tokens [batch, keys]. `past` [1]
+ * tokens stand before. @throws SHAPE_MISMATCH where the mask cannot be one.
  */
-export function decoderMask(
-  module: Module,
-  tokens: Value,
-  {
-    past,
-    mask,
-    window,
-  }: { readonly past?: Value | undefined; readonly mask?: Value | undefined; readonly window?: number | undefined },
-): Value {
+export function decoderMask(module: Module, tokens: Value, mask: Value, past?: Value, window?: number): Value {
   const time = sizeOf(tokens, 1);
   const keys = past === undefined ? time : op.add(time, past);
   const before = causalMask(time, keys, { past, window });
-  if (mask === undefined) return before;
   return op.and(before, keyMaskOf(module, mask, past === undefined ? tokens.shape?.[1] : undefined));
-}
-
-/**
- * Rows of a table of positions for `places` [time] or [batch, time]. ONNX Runtime makes a Slice of a Gather by a Range, and a Slice beyond its table
- * is no error but shorter: with one more axis it stays a Gather, which refuses.
- */
-export function positionRows(table: Module, places: Value, options: EmbeddingOptions): Value {
-  return embedding(table, places.shape?.length === 1 ? op.unsqueeze(places, ints(0)) : places, options);
 }
