@@ -175,7 +175,7 @@ def padded(rows, time):
 
 torch.manual_seed(5)
 cases = {}
-for T in (1, 7, 64, 150):
+for T in (1, 64, 150):
     cases[f"s4d-{T}"] = (S4D(3, 4), {"x": torch.randn(2, T, 3)}, call)
     cases[f"s4d-from-{T}"] = (S4D(3, 4, block=False), {"x": torch.randn(2, T, 3), "h0": torch.randn(2, 3, 4, 2)}, call)
 for prenorm in (False, True):
@@ -185,7 +185,7 @@ for prenorm in (False, True):
 x = {"x": torch.randn(3, 20, 2), "mask": padded([20, 3, 11], 20)}
 cases["s4-masked"] = (S4Model(2, 5, 6, 2, False), x, lambda net, own: net(own["x"], own["mask"]))
 cases["s4-steps"] = (S4Model(2, 5, 6, 1, False), {"x": torch.randn(3, 9, 2)}, lambda net, own: net(own["x"], pool=False))
-for T in (1, 5, 16, 43):
+for T in (1, 16, 43):
     cases[f"mixer-{T}"] = (Mixer(6), {"x": torch.randn(2, T, 6)}, mixed)
     past = {"conv": torch.randn(2, 10, 1), "ssm": torch.randn(2, 10, 5)}
     options = {"inner": 10, "states": 5, "width": 2, "rank": 1, "bias": True, "conv_bias": False}

@@ -9,7 +9,7 @@ const s4d = (options: object, { initial = false, time = 'time' as string | numbe
   outputs: { state: 'state' },
 });
 
-const lengths = [1, 7, 64, 150] as const;
+const lengths = [1, 64, 150] as const;
 
 const forms = ssmForms.flatMap((form) =>
   lengths.flatMap((time) => [
@@ -50,7 +50,7 @@ judgedByTorch('state-space models', join(import.meta.dirname, 'ssm.py'), [
   { name: 's4-masked', build: classifier({ form: 'recurrence' }, true) },
   { name: 's4-steps', build: classifier({ pool: false }) },
   ...selectiveForms.flatMap((form) =>
-    [1, 5, 16, 43].flatMap((time) => [
+    [1, 16, 43].flatMap((time) => [
       { name: `mixer-${time}`, build: mixer({ form }) },
       { name: `mixer-from-${time}`, build: mixer({ form }, true) },
     ]),

@@ -126,7 +126,7 @@ export const ssmKinds: readonly LayerKind[] = [
       features: size.optional().describe('features of a token (d_model)'),
       layers: size.max(10_000).optional().describe('default: as many as the checkpoint has'),
       ...mixer,
-      eps: z.number().min(0).default(1e-5).describe('of the norms'),
+      eps: z.number().min(0).optional().describe('of the norms; default 1e-5'),
       task: z.enum(['language-model', 'classifier', 'features']).default('language-model'),
       tied: z.boolean().optional().describe('lm_head is the embedding; default: where the checkpoint has no lm_head'),
       classes: size.optional().describe('of the classifier: head on the mean over time'),
