@@ -1,9 +1,9 @@
 import { domain } from '../../ops/domain.ts';
-import type { Model } from '../graph/graph.ts';
+import type { Graph, Model } from '../graph/graph.ts';
 import { moduleKey } from '../graph/module-path.ts';
 import type { Node } from '../graph/value.ts';
-import { everyGraph, everyNode } from '../graph/walk.ts';
-import { architectures, type Reading, readingKey, readingOf } from '../layers/reading.ts';
+import { everyGraph } from '../graph/walk.ts';
+import { architectures, type Reading, type ReadingKind, readingKey, readingOf } from '../layers/reading.ts';
 import { epsilonOf, type Found, operatorSite, operatorSizes } from './operators.ts';
 import { modulePathOf } from './place.ts';
 import { equationOf, type Site, siteKindOf } from './site.ts';
@@ -18,11 +18,14 @@ export type { Site, SiteKind } from './site.ts';
 export function sitesOf(model: Model): Site[] {
   const told = new Map<Node, Found>();
   const modules = new Set<string>();
-  for (const node of everyNode(model.graph)) {
-    const site = markedSite(node);
-    if (site === undefined) continue;
-    told.set(node, site);
-    modules.add(node.metadata.get(moduleKey) ?? '');
+  for (const graph of everyGraph(model.graph)) {
+    const inner = innerNodes(graph);
+    for (const node of graph.nodes) {
+      const site = markedSite(node);
+      if (site === undefined) continue;
+      modules.add(node.metadata.get(moduleKey) ?? '');
+      if (!inner.has(node)) told.set(node, site);
+    }
   }
   const sites: Site[] = [];
   const taken = new Set<string>();
@@ -36,6 +39,34 @@ export function sitesOf(model: Model): Site[] {
     }
   }
   return sites;
+}
+
+/** Layers that are calls of our operators. */
+const called: ReadonlySet<string | undefined> = new Set<ReadingKind>([
+  'lse',
+  'hopf-cole',
+  'softmax-head',
+  'lse-feed-forward',
+  'convex',
+  'attention',
+  'hopfield',
+]);
+
+/**
+ * Nodes of a layer's own that another of its nodes reads: where a call of our operators was replaced by its body, each node of the body says what
+ * the call said, and the last is the layer.
+ */
+function innerNodes({ nodes }: Graph): ReadonlySet<Node> {
+  const inner = new Set<Node>();
+  for (const node of nodes) {
+    const said = node.metadata.get(readingKey);
+    if (said === undefined || node.domain === domain || !called.has(readingIn(said)?.kind)) continue;
+    for (const value of node.inputs) {
+      const maker = value?.source.kind === 'output' ? value.source.node : undefined;
+      if (maker !== undefined && maker.domain !== domain && maker.metadata.get(readingKey) === said) inner.add(maker);
+    }
+  }
+  return inner;
 }
 
 function placed(site: Found, node: Node, position: number, taken: Set<string>): Site {

@@ -127,6 +127,18 @@ describe('the order of a discretisation', () => {
     }
   });
 
+  it('is that of every step of one module that is used again and again', async () => {
+    const root = fresh();
+    const x = input('x', 'float32', ['batch', 5]);
+    const W = parameter('weight', normal('float32', [5, 5], 1, 0.7));
+    let state: Value = op.tanh(x);
+    for (let layer = 0; layer < 3; layer++)
+      state = residual(root.at('block'), state, (at) => op.tanh(op.matMul(at, W)), { method: 'midpoint', step: 0.5 });
+    const [step, order] = await orderOf(model({ inputs: [x], outputs: { y: op.sin(state) } }));
+    expect(step).toMatchObject({ ok: true, statement: expect.stringContaining('one step of midpoint for') as string });
+    expect(order).toMatchObject({ ok: true });
+  });
+
   it.each<[string, string, (x: Value, F: (at: Value) => Value, h: Value) => Value]>([
     ['an Euler step that says it is the midpoint rule', 'midpoint rule', (x, F, h) => op.mul(F(x), h)],
     [

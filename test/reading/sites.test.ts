@@ -12,6 +12,7 @@ import type { Model } from '../../src/graph/graph.ts';
 import { constant, input } from '../../src/graph/make.ts';
 import { model } from '../../src/graph/model.ts';
 import * as op from '../../src/graph/op.ts';
+import { inlineFunctions } from '../../src/graph/passes/inline.ts';
 import { fromProto } from '../../src/graph/wire/read.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
 import { fresh } from '../../src/layers/module.ts';
@@ -67,6 +68,20 @@ describe('layers that say what they are', () => {
   it('keep the operators that they are made of to themselves', () => {
     // Softplus at another eps than 1 is written out with Relu.
     expect(shown(network([3], [{ kind: 'softplus', name: 'act', epsilon: 0.5 }]))).toEqual(['act softplus']);
+  });
+
+  it('are the same sites where calls were replaced by their bodies', () => {
+    const made = network(
+      [4],
+      [
+        { kind: 'lse', name: 'a', atoms: 4, units: 2, epsilon: 0.3 },
+        { kind: 'hopfield', name: 'memory', count: 3 },
+        { kind: 'softmax', name: 'head' },
+      ],
+    );
+    const inlined = sitesOf(inlineFunctions(made));
+    expect(inlined.map(({ name, kind }) => `${name} ${kind}`)).toEqual(shown(made));
+    expect(inlined[0]).toMatchObject({ status: 'exact', epsilon: 0.3, viscosity: 0.3 });
   });
 
   it('tell the temperature that the file holds, not the one they were built with', () => {
