@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { attentionKinds } from './attention.ts';
+import { convolutionKinds } from './convolution.ts';
 import { coreKinds } from './core.ts';
 import { decoderKinds } from './decoders.ts';
 import { feedForwardKinds } from './feed-forward.ts';
@@ -16,6 +17,7 @@ export const nestedLayers: z.ZodType<LayerSpec[]> = z.lazy(() => z.array(layerSc
 const all: readonly LayerKind[] = [
   ...coreKinds,
   ...attentionKinds,
+  ...convolutionKinds,
   ...feedForwardKinds,
   ...decoderKinds,
   ...recurrentKinds,
