@@ -43,7 +43,10 @@ export function ssmProbing(model: Model, { node }: Site, references: References)
           s4d === undefined ? mambaChannel(found, xs, ys, row, channel) : s4dChannel(found, xs, ys, row, channel),
         ),
       );
-      return ssmChecks(made, precisionOf(y), roundingOf(y), s4d !== undefined, references);
+      // Mamba makes dt, B and C in the type of its parameters, S4D everything in that of the recursion.
+      const chosen = s4d === undefined ? own.A_log : y;
+      const precision = Math.max(precisionOf(y), precisionOf(chosen));
+      return ssmChecks(made, precision, roundingOf(y), s4d !== undefined, references);
     },
   };
 }
