@@ -129,6 +129,12 @@ def readings(net, inputs):
     return {"output": own.o_proj(joined(o)), "weights": pi, "entropy": h, "logSumExp": math.sqrt(D) * z.logsumexp(-1)}
 
 
+def by_head(net, inputs, shared=2):
+    own = net["attn"]
+    q, k, v = (spread(f(inputs["x"]), h) for f, h in ((own.q_proj, H), (own.k_proj, shared), (own.v_proj, shared)))
+    return own.o_proj(joined(read(q, k, v, allowed=inputs["mask"])[0]))
+
+
 def half(theta=10_000.0, dims=D, interleaved=False, change=lambda f: f):
     return lambda value, positions: turned(value, angles(positions, dims, theta, change), interleaved)
 
@@ -205,6 +211,10 @@ def sinusoid(net, inputs):
 padding = torch.arange(T)[None, :] >= torch.tensor([5, 3])[:, None]
 real = (~padding).long()
 
+# In two heads a row reads nothing.
+some = torch.rand(1, H, T, T, generator=torch.Generator().manual_seed(2)) > 0.4
+some[0, 1, 2] = some[0, 3, 0] = False
+
 torch.manual_seed(1)
 cases = {
     "mha": (mha(), {"x": x()}, called),
@@ -249,6 +259,8 @@ cases = {
         llamas,
     ),
     "grouped-mask": (llama(), {"x": x(), "mask": torch.randn(B, 1, T, T)}, lambda net, i: llamas(net, i, is_causal=False)),
+    "by-head": (llama(), {"x": x(), "mask": some}, by_head),
+    "by-head-plain": (llama(shared=H), {"x": x(), "mask": some}, lambda net, i: by_head(net, i, H)),
     "epsilon": (
         llama(tau=nn.Parameter(torch.randn(H, 1, 1))),
         {"x": x()},

@@ -31,6 +31,8 @@ const cache = { cache: 'past.0' };
 const keyMask = { keyMask: 'attention_mask' };
 const masked = (...shape: (string | number)[]) => [{ name: 'mask', shape }];
 
+const boolsByHead = [{ name: 'mask', dtype: 'bool', shape: [1, 4, 't', 't'] }];
+
 judgedByTorch('attention', join(import.meta.dirname, 'attention.py'), [
   { name: 'mha', build: spec({}, weights) },
   { name: 'mha-cross', build: spec({}, { ...weights, memory: 1 }) },
@@ -111,6 +113,8 @@ judgedByTorch('attention', join(import.meta.dirname, 'attention.py'), [
     name: 'sink',
     build: spec({ ...grouped, ...causal, sink: true, mask: 'mask' }, { inputs: masked('batch', 4, 't', 't') }),
   },
+  { name: 'by-head', build: spec({ ...grouped, mask: 'mask' }, { inputs: boolsByHead }) },
+  { name: 'by-head-plain', build: spec({ mask: 'mask' }, { inputs: boolsByHead }) },
   { name: 'grouped-mask', build: spec({ ...grouped, mask: 'mask' }, { inputs: masked('batch', 1, 't', 't') }) },
   { name: 'epsilon', build: spec({ ...grouped, ...causal, epsilon: { parameter: 'attn.tau', transform: 'exp' } }) },
   { name: 'epsilon-list', build: spec({ ...causal, epsilon: [0.5, 1, 2, 4] }) },
