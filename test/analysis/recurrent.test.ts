@@ -3,6 +3,8 @@ import { independent, type References } from '../../src/analysis/references.ts';
 import { input } from '../../src/graph/make.ts';
 import { model } from '../../src/graph/model.ts';
 import * as op from '../../src/graph/op.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { fresh } from '../../src/layers/module.ts';
 import { computed, failing, network, verified, weights } from './networks.ts';
 
 const recurrent = (kind: string, options: object = {}, seed = 1) =>
@@ -65,6 +67,73 @@ describe.each(['rnn', 'gru', 'lstm'])('%s', (kind) => {
     expect(failing(await verified(recurrent(kind), flipped('h')))).toEqual(['co-state recursion']);
     expect(failing(await verified(recurrent(kind), oneTerm))).toEqual(['co-state recursion']);
     if (kind === 'lstm') expect(failing(await verified(recurrent(kind), flipped('c')))).toEqual(['co-state recursion']);
+  });
+});
+
+/** A Scan that says it is a layer's step and computes something else: gates z, state h (and c). */
+function impostor(kind: 'rnn' | 'gru' | 'lstm', step: (z: Value, h: Value, c: Value, own: Value) => readonly Value[]) {
+  const gates = { rnn: 1, gru: 3, lstm: 4 }[kind];
+  const x = input('x', 'float32', ['time', 'batch', 3]);
+  const given = op.matMul(x, weights('w', [3, 4 * gates]));
+  const r = weights('r', [4 * gates, 4], 2);
+  const zero = op.matMul(op.squeeze(op.slice(x, at(0), at(1), at(0)), at(0)), weights('zero', [3, 4], 3, 0));
+  const states = kind === 'lstm' ? [zero, zero] : [zero];
+  const made = op.scan(states, [given], ([h = x, c = x], [own = x]) => {
+    const [next = x, cell = x] =
+      kind === 'gru'
+        ? step(own, h, c, op.gemm(h, r, undefined, { transB: 1 }))
+        : step(op.gemm(h, r, own, { transB: 1 }), h, c, own);
+    return { carried: kind === 'lstm' ? [next, cell] : [next], scanned: [next] };
+  });
+  return model({ inputs: [x], outputs: { y: fresh().at('cell').mark(made, kind).at(-1) ?? x } });
+}
+
+const at = (index: number) => op.constant({ valueInts: [index] });
+const parts = (z: Value, count: number) => op.split(z, undefined, { axis: 1, numOutputs: count });
+const one = () => op.constant({ valueFloat: 1 });
+
+/** The step of each kind, and wrong ones. */
+const bodies: Readonly<
+  Record<string, Readonly<Record<string, (z: Value, h: Value, c: Value, own: Value) => readonly Value[]>>>
+> = {
+  rnn: {
+    right: (z) => [op.tanh(z)],
+    'a step of half': (z, h) => [op.mul(op.add(op.tanh(z), h), op.constant({ valueFloat: 0.5 }))],
+    'a sign': (z) => [op.neg(op.tanh(z))],
+  },
+  gru: {
+    right: (z, h, _, own) => gruBody(z, h, own, (gate, n) => op.add(op.mul(gate, h), op.mul(op.sub(one(), gate), n))),
+    'z for 1 - z': (z, h, _, own) =>
+      gruBody(z, h, own, (gate, n) => op.add(op.mul(op.sub(one(), gate), h), op.mul(gate, n))),
+    'a sign': (z, h, _, own) =>
+      gruBody(z, h, own, (gate, n) => op.sub(op.mul(gate, h), op.mul(op.sub(one(), gate), n))),
+  },
+  lstm: {
+    right: (z, _, c) => lstmBody(z, (i, f, g) => op.add(op.mul(f, c), op.mul(i, g))),
+    'i for f': (z, _, c) => lstmBody(z, (i, f, g) => op.add(op.mul(i, c), op.mul(f, g))),
+    'a sign': (z, _, c) => lstmBody(z, (i, f, g) => op.sub(op.mul(f, c), op.mul(i, g))),
+    'coupled gates': (z, _, c) => lstmBody(z, (__, f, g) => op.add(op.mul(f, c), op.mul(op.sub(one(), f), g))),
+  },
+};
+
+function gruBody(z: Value, h: Value, own: Value, next: (gate: Value, n: Value) => Value): readonly Value[] {
+  const [givenR = z, givenZ = z, givenN = z] = parts(z, 3);
+  const [ownR = h, ownZ = h, ownN = h] = parts(own, 3);
+  const n = op.tanh(op.add(givenN, op.mul(op.sigmoid(op.add(givenR, ownR)), ownN)));
+  return [next(op.sigmoid(op.add(givenZ, ownZ)), n)];
+}
+
+function lstmBody(z: Value, next: (i: Value, f: Value, g: Value) => Value): readonly Value[] {
+  const [i = z, f = z, g = z, o = z] = parts(z, 4);
+  const cell = next(op.sigmoid(i), op.sigmoid(f), op.tanh(g));
+  return [op.mul(op.sigmoid(o), op.tanh(cell)), cell];
+}
+
+describe('a body that says it is a recurrent step', () => {
+  const cases = Object.entries(bodies).flatMap(([kind, own]) => Object.keys(own).map((what) => [kind, what] as const));
+  it.each(cases)('of %s with %s', async (kind, what) => {
+    const made = impostor(kind as 'rnn', bodies[kind]?.[what] ?? (() => []));
+    expect(failing(await verified(made))).toEqual(what === 'right' ? [] : ['step']);
   });
 });
 
