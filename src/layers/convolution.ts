@@ -81,7 +81,7 @@ function convolution(module: Module, x: Value, axes: number, options: Convolutio
   const inside = isPadded ? windows : { ...windows, before: none, after: none };
   const z =
     module.dtype === 'float64'
-      ? inFloat64(image, W, b, inside, groups, out)
+      ? inFloat64(image, W, b, inside, groups, out, channels)
       : op.conv(image, W, b, {
           kernelShape: kernel,
           strides: windows.stride,
@@ -100,13 +100,13 @@ export function inFloat64(
   windows: Windows,
   groups: number,
   out: number,
+  channels: number,
 ): Value {
   // [batch, channels, entries, ..] -> [batch, groups, channels/groups * entries, places]
   const columns = unfolded(x, windows, 0);
   const [batch, places] = [part(columns, 0, 1), part(columns, 3, 2 ** 31)];
-  const channels = x.shape?.[1];
   const entries = windows.kernel.reduce((all, size) => all * size, 1);
-  const inner = (Number(channels) / groups) * entries;
+  const inner = (channels / groups) * entries;
   const rows = op.reshape(columns, op.concat([batch, ints(groups, inner, -1)], { axis: 0 }));
   const z = op.matMul(op.reshape(W, ints(groups, out / groups, inner)), rows);
   const image = op.reshape(z, op.concat([batch, ints(out), places], { axis: 0 }));

@@ -1,9 +1,13 @@
 import * as z from 'zod';
+import { adaptiveAveragePool, adaptiveMaxPool, globalAveragePool, globalMaxPool } from '../adaptive-pooling.ts';
 import { conv1d, conv2d, conv3d, paddingModes } from '../convolution.ts';
+import { flatten } from '../flatten.ts';
 import { resnet, resnetBlocks, resnetStems } from '../models/resnet.ts';
-import { maxPool } from '../pooling.ts';
+import { averagePool, lsePool, maxPool } from '../pooling.ts';
+import { convTranspose1d, convTranspose2d, convTranspose3d } from '../transposed-convolution.ts';
+import { upsample, upsampleModes } from '../upsample.ts';
 import { eps } from './fields.ts';
-import { kind, type LayerKind, size } from './kind.ts';
+import { epsilon, kind, type LayerKind, size } from './kind.ts';
 
 const sizes = z.union([size, z.array(size).min(1).max(3)]).describe('one size for all axes, or one for each');
 const least = z
@@ -38,6 +42,22 @@ const poolFields = {
   ceilMode: z.boolean().default(false).describe('a last window may reach beyond the image'),
 };
 
+const transposedFields = {
+  ...channels,
+  padding: pads.default(0).describe('what the output loses on both sides'),
+  outputPadding: pads.default(0).describe('what the output gains after each axis'),
+};
+
+const adaptive = {
+  output: z
+    .union([size, z.array(size.nullable()).min(1).max(3)])
+    .describe('sizes of the output: one for all axes, or one for each; null keeps an axis as it is'),
+};
+
+const global = {
+  flatten: z.boolean().default(true).describe('false: [batch, channels, 1, ..]'),
+};
+
 /** Convolutions, pools and the networks made of them. */
 export const convolutionKinds: readonly LayerKind[] = [
   kind('conv1d', convolutionFields, ({ module, input, options }) => conv1d(module, input, options), {
@@ -54,6 +74,64 @@ export const convolutionKinds: readonly LayerKind[] = [
     { ...poolFields, dilation: sizes.default(1) },
     ({ module, input, options }) => maxPool(module, input, options),
     { about: 'nn.MaxPool1d/2d/3d by the rank of its input, exactly the limit epsilon -> 0 of lse-pool.' },
+  ),
+  kind('conv-transpose1d', transposedFields, ({ module, input, options }) => convTranspose1d(module, input, options), {
+    about: 'nn.ConvTranspose1d: weight [in, out/groups, kernel], bias [out]; [batch, in, length].',
+  }),
+  kind('conv-transpose2d', transposedFields, ({ module, input, options }) => convTranspose2d(module, input, options), {
+    about: 'nn.ConvTranspose2d: weight [in, out/groups, kernel, kernel], bias [out]; [batch, in, height, width].',
+  }),
+  kind('conv-transpose3d', transposedFields, ({ module, input, options }) => convTranspose3d(module, input, options), {
+    about:
+      'nn.ConvTranspose3d: weight [in, out/groups, kernel, kernel, kernel], bias [out]; [batch, in, depth, height, width].',
+  }),
+  kind(
+    'lse-pool',
+    { ...poolFields, dilation: sizes.default(1), epsilon: epsilon.default(1) },
+    ({ module, input, options }) => lsePool(module, input, options),
+    {
+      about:
+        'epsilon log sum exp(x/epsilon) over the windows of max-pool, exactly a viscous Hopf-Cole solution; padding is left out.',
+    },
+  ),
+  kind(
+    'avg-pool',
+    {
+      ...poolFields,
+      countIncludePad: z.boolean().default(true).describe('whether the padding counts as zeros'),
+      divisorOverride: z.int().optional().describe('what sums are divided by; default: the number of entries'),
+    },
+    ({ module, input, options }) => averagePool(module, input, options),
+    { about: 'nn.AvgPool1d/2d/3d by the rank of its input.' },
+  ),
+  kind('adaptive-avg-pool', adaptive, ({ module, input, options }) => adaptiveAveragePool(module, input, options), {
+    about: 'nn.AdaptiveAvgPool1d/2d/3d by the rank of its input, whose sizes must be known where an output is not 1.',
+  }),
+  kind('adaptive-max-pool', adaptive, ({ module, input, options }) => adaptiveMaxPool(module, input, options), {
+    about: 'nn.AdaptiveMaxPool1d/2d/3d by the rank of its input, whose sizes must be known where an output is not 1.',
+  }),
+  kind('global-avg-pool', global, ({ module, input, options }) => globalAveragePool(module, input, options), {
+    about: 'The mean of each channel: [batch, channels, ..] -> [batch, channels].',
+  }),
+  kind('global-max-pool', global, ({ module, input, options }) => globalMaxPool(module, input, options), {
+    about: 'The greatest entry of each channel: [batch, channels, ..] -> [batch, channels].',
+  }),
+  kind(
+    'flatten',
+    { start: z.int().default(1).describe('the first axis joined'), end: z.int().default(-1).describe('the last') },
+    ({ module, input, options }) => flatten(module, input, options),
+    { about: 'nn.Flatten: [batch, ..] -> [batch, all].' },
+  ),
+  kind(
+    'upsample',
+    {
+      size: sizes.optional().describe('of the output; or scale'),
+      scale: z.union([z.number().positive(), z.array(z.number().positive()).min(1).max(3)]).optional(),
+      mode: z.enum(upsampleModes).default('nearest'),
+      alignCorners: z.boolean().default(false).describe('the outermost entries stay where they are'),
+    },
+    ({ module, input, options }) => upsample(module, input, options),
+    { about: 'nn.Upsample and interpolate: [batch, channels, ..] on another grid.' },
   ),
   kind(
     'resnet',
