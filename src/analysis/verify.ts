@@ -12,6 +12,7 @@ import { type Site, sitesOf } from '../reading/sites.ts';
 import { attentionProbing } from './attention-site.ts';
 import { hopfColeProbing } from './hopf-cole-site.ts';
 import type { Check } from './identities.ts';
+import { leapfrogChecks } from './leapfrog-identities.ts';
 import { lseChecks } from './lse-site.ts';
 import { type Found, type Open, probe, sampleFeeds } from './probe.ts';
 import { recurrentProbing } from './recurrent-site.ts';
@@ -40,9 +41,10 @@ export async function verifyModel(given: Model, open: Open, references: Referenc
     if (probing !== undefined) probings.set(site, probing);
   }
   const found = await probeAll(given, open, probings);
+  const steps = await leapfrogChecks(given, open, sampleFeeds);
   const checks: Check[] = [];
   for (const site of sites) {
-    const own = found.get(site);
+    const own = found.get(site) ?? steps.get(site.name);
     const made = isSolution(site) && outer.has(site.node) ? await solved(given, site, open, references) : (own ?? []);
     if (made.length > 0) checks.push(...worstOf(made, site.name));
     // Residual steps are looked at as chains, below.
