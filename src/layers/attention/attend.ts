@@ -5,6 +5,7 @@ import { differentDims } from '../../graph/dim.ts';
 import * as op from '../../graph/op.ts';
 import { type Dim, describeShape } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
+import { dropout } from '../dropout.ts';
 import { bothMasks, causalMask, keyMaskOf, type Masks, masksOf, paddingMaskOf, sizeOf } from '../masks.ts';
 import { layer, type Module, makerOf } from '../module.ts';
 import { type AlibiOptions, alibiBias, placesFrom, type RopeOptions, rotaryTables, rotated } from '../positions.ts';
@@ -47,6 +48,10 @@ export interface AttendOptions {
   readonly appended?: { readonly key: Value; readonly value: Value } | undefined;
   /** Keys and values before these, zero or more of them; the result has those after. */
   readonly past?: AttentionCache | undefined;
+  /** The part of the weights that is set to zero in training. Default 0. */
+  readonly dropout?: number | undefined;
+  /** A bool scalar, usually an input of the graph, that switches dropout on; without it there is none. */
+  readonly training?: Value | undefined;
   /** What else is read; `present` without `past` is the cache of these tokens. */
   readonly outputs?: readonly AttentionOutput[] | undefined;
 }
@@ -162,14 +167,14 @@ function reading(
   heads: Heads,
   options: AttendOptions,
 ): Attended {
-  const { outputs = [] } = options;
+  const { outputs = [], dropout: p = 0, training } = options;
   const epsilon = headEpsilon(module, options.epsilon, heads);
   const { key, value, masks } = withMore(module, cache, given, heads, options);
   const [k, v] = [heads.shareOut(key), heads.shareOut(value)];
   const mask = maskOf(module, masks, epsilon.value, heads);
   const details = { viscosity: epsilon.said };
-  const asked = outputs.some((output) => output !== 'present');
-  if (!asked) {
+  const dropped = p !== 0 && training !== undefined;
+  if (!dropped && outputs.every((output) => output === 'present')) {
     const by = rowsWithKeys(mask, options);
     const o = gibbsAttention(query, k, v, epsilon.value, { mask, whole: by !== 'unknown' });
     const output = joined(module.mark(o, 'attention', details), heads);
@@ -179,7 +184,7 @@ function reading(
   const marked = module.mark([read.output, read.weights, read.entropy, read.logSumExp], 'attention', details);
   const [o = read.output, weights = read.weights, entropy = read.entropy, logSumExp = read.logSumExp] = marked;
   return {
-    output: joined(o, heads),
+    output: joined(dropped ? op.matMul(dropout(module, weights, { p, training }), v) : o, heads),
     ...(outputs.includes('weights') ? { weights: rowsJoined(weights, heads, 2) } : {}),
     ...(outputs.includes('entropy') ? { entropy: rowsJoined(entropy, heads, 1) } : {}),
     ...(outputs.includes('logSumExp') ? { logSumExp: rowsJoined(logSumExp, heads, 1) } : {}),

@@ -58,6 +58,8 @@ const fields = {
   keyPaddingMask: given('a mask [batch, keys] of the keys that are padding (true), as key_padding_mask of PyTorch'),
   attnMask: given('a mask [time, keys] as attn_mask of nn.MultiheadAttention: true is not read'),
   positions: given('int64 [batch, time], where the tokens stand, for rope'),
+  dropout: z.number().min(0).lt(1).default(0).describe('of the weights, in training'),
+  training: given('a bool that switches dropout on; without it there is none'),
   cache: parameterName
     .optional()
     .describe(
@@ -103,7 +105,7 @@ type Options = z.output<z.ZodObject<typeof fields>>;
 
 /** The graph's inputs that the options name. */
 function inputsOf(place: Place<Options>): {
-  readonly [name in 'mask' | 'keyMask' | 'keyPaddingMask' | 'attnMask' | 'positions']: Value | undefined;
+  readonly [name in 'mask' | 'keyMask' | 'keyPaddingMask' | 'attnMask' | 'positions' | 'training']: Value | undefined;
 } {
   const { options, input, inputs, graphInput } = place;
   const [first, second] = options.batchFirst ? [0, 1] : [1, 0];
@@ -119,6 +121,7 @@ function inputsOf(place: Place<Options>): {
     keyPaddingMask: asked(options.keyPaddingMask, 'bool', [batch, keys]),
     attnMask: anyRank(place, options.attnMask, [time, keys]),
     positions: asked(options.positions, 'int64', [batch, time]),
+    training: asked(options.training, 'bool', []),
   };
 }
 
