@@ -33,7 +33,7 @@ def differentiated(module, inputs, forward, dtype, cotangents):
     if module is not None:
         module.to(dtype)
     own = {
-        key: value.to(dtype).requires_grad_() if value.is_floating_point() else value for key, value in inputs.items()
+        key: value.detach().to(dtype, copy=True).requires_grad_() if value.is_floating_point() else value for key, value in inputs.items()
     }
     answers = outputs_of(forward(module, own))
     floating = {key: value for key, value in answers.items() if value.requires_grad}

@@ -57,8 +57,8 @@ export async function ran(model: Model, feeds: ReadonlyMap<string, Tensor>): Pro
   }
 }
 
-/** The largest difference, as a part of the largest expected entry. */
-export function errorOf(got: Tensor | undefined, expected: Tensor): number {
+/** The largest difference, as a part of the largest expected entry, or of `floor` where that is larger. */
+export function errorOf(got: Tensor | undefined, expected: Tensor, floor = 1e-30): number {
   if (got === undefined) return Number.POSITIVE_INFINITY;
   if (JSON.stringify(got.shape) !== JSON.stringify(expected.shape)) return Number.POSITIVE_INFINITY;
   const [a, b] = [toNumbers(got), toNumbers(expected)];
@@ -71,7 +71,7 @@ export function errorOf(got: Tensor | undefined, expected: Tensor): number {
     if (Number.isFinite(other)) largest = Math.max(largest, Math.abs(other));
   }
   for (let i = 0; i < b.length; i++) if (Number.isFinite(b[i])) largest = Math.max(largest, Math.abs(b[i] ?? 0));
-  return worst === 0 ? 0 : worst / Math.max(largest, 1e-30);
+  return worst === 0 ? 0 : worst / Math.max(largest, floor);
 }
 
 /**
