@@ -69,9 +69,11 @@ export function operatorSizes(node: Node): Sizes {
   const given = argumentsOf(node);
   if (node.opType === 'GibbsWeights') return { atoms: number(given.get('Z')?.shape?.at(-1)), dim: null };
   if (node.opType === 'GibbsAttention') {
-    const heads = number(given.get('Q')?.shape?.at(1));
-    const sizes = { atoms: number(given.get('K')?.shape?.at(-2)), dim: number(given.get('Q')?.shape?.at(-1)) };
-    return given.get('Q')?.shape?.length === 4 && heads !== null ? { ...sizes, heads } : sizes;
+    const q = given.get('Q')?.shape ?? [];
+    // [batch, heads, time, d], or with groups of heads that share keys [batch, shared, group, time, d].
+    const heads = q.slice(1, -2).reduce<number>((product, dim) => product * (number(dim) ?? Number.NaN), 1);
+    const sizes = { atoms: number(given.get('K')?.shape?.at(-2)), dim: number(q.at(-1)) };
+    return q.length > 3 && !Number.isNaN(heads) ? { ...sizes, heads } : sizes;
   }
   const weights = blocksOf(given, 'W');
   const blocks = weights.length > 0 ? weights : blocksOf(given, 'Y');

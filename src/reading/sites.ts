@@ -90,7 +90,7 @@ function markedSite(node: Node): Found | undefined {
     const { viscosity, step } = reading;
     const atoms = kind === 'relu' || kind === 'softplus' ? 2 : null;
     const hidden = node.attributes.get('hidden_size');
-    const dim = hidden?.kind === 'int' ? Number(hidden.value) : atoms === 2 ? 1 : null;
+    const dim = hidden?.kind === 'int' ? Number(hidden.value) : atoms === 2 ? 1 : featuresOf(node);
     const epsilon = typeof viscosity === 'number' && step === null ? viscosity : null;
     return { kind, ...equationOf(reading), epsilon, atoms, dim, architecture: reading.kind };
   }
@@ -105,6 +105,13 @@ function markedSite(node: Node): Found | undefined {
     architecture: reading.kind,
     ...operatorSizes(node),
   };
+}
+
+/** Features on the last axis of what is no picture. */
+function featuresOf({ outputs: [value] }: Node): number | null {
+  const { shape = [] } = value ?? {};
+  const last = shape.at(-1);
+  return typeof last === 'number' && (shape.length === 2 || shape.length === 3) ? last : null;
 }
 
 /** The equation of the table at another viscosity, where the layer says it as the table does. */
