@@ -1,5 +1,14 @@
 /** Layers that say which Hamilton-Jacobi equation they discretise: functions on a module and Values (`hopfcole/layers`). */
 
+// Convolutions, pools, residual networks.
+export {
+  type AdaptiveSizes,
+  adaptiveAveragePool,
+  adaptiveMaxPool,
+  type GlobalPoolOptions,
+  globalAveragePool,
+  globalMaxPool,
+} from './adaptive-pooling.ts';
 // Attention, masks and positions.
 export {
   type Attended,
@@ -14,6 +23,7 @@ export {
   type ProjectionNames,
   type ProjectionOptions,
 } from './attention.ts';
+export { type ConvolutionOptions, conv1d, conv2d, conv3d, type PaddingMode } from './convolution.ts';
 // Norms, embeddings, dropout, residual steps.
 export { type DropoutOptions, dropout } from './dropout.ts';
 export { type EmbeddingOptions, embedding } from './embedding.ts';
@@ -26,6 +36,7 @@ export {
   type LseFeedForwardOptions,
   lseFeedForward,
 } from './feed-forward.ts';
+export { type FlattenOptions, flatten } from './flatten.ts';
 // Linear and log-sum-exp layers, units, networks of these alone.
 export {
   decodeAtoms,
@@ -36,6 +47,7 @@ export {
 } from './hopf-cole.ts';
 export { type HopfieldOptions, hopfield, type Retrieved } from './hopfield.ts';
 export * from './initial.ts';
+export { type LeapfrogOptions, leapfrog, type Phase } from './leapfrog.ts';
 export { type LinearOptions, linear } from './linear.ts';
 export { type AtomOptions, type LseHeadOptions, type LseOptions, lse, lseHead, softmax, tropical } from './lse.ts';
 export { type CausalOptions, causalMask } from './masks.ts';
@@ -63,6 +75,13 @@ export { type MambaOptions, type MambaValues, mamba } from './models/mamba.ts';
 export { type LseNetworkOptions, lseNetwork, type MlpOptions, mlp } from './models/mlp.ts';
 export { meanPool } from './models/pool.ts';
 export {
+  type ResnetBlock,
+  type ResnetOptions,
+  type ResnetStem,
+  type ResnetValues,
+  resnet,
+} from './models/resnet.ts';
+export {
   decoderLayer,
   type TransformerDecoderOptions,
   type TransformerModelOptions,
@@ -77,6 +96,14 @@ export { type VitLayout, type VitOptions, type VitValues, vit } from './models/v
 export { type Epsilon, type Finished, fresh, fromCheckpoint, Module, type ModuleOptions } from './module.ts';
 export { type Network, network } from './network.ts';
 export * from './norm.ts';
+export {
+  type AveragePoolOptions,
+  averagePool,
+  type LsePoolOptions,
+  lsePool,
+  type MaxPoolOptions,
+  maxPool,
+} from './pooling.ts';
 export {
   type AlibiOptions,
   alibiSlopes,
@@ -127,4 +154,12 @@ export {
   type SelectiveSizes,
   type SelectiveState,
 } from './ssm/selective-scan.ts';
+export {
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+  type TransposedConvolutionOptions,
+} from './transposed-convolution.ts';
 export { type Activation, type ActivationOptions, activation, activations, relu, softplus } from './units.ts';
+export { type UpsampleMode, type UpsampleOptions, upsample } from './upsample.ts';
+export type { Sizes } from './windows.ts';

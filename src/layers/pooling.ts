@@ -44,6 +44,11 @@ export function maxPool(module: Module, x: Value, options: MaxPoolOptions): Valu
     // ONNX's ceil_mode lets a window begin beyond the image, which PyTorch does not: where sizes are known, the last one is given as padding.
     const isKnown = spatialOf(x).every((size) => size !== undefined);
     const windows = ceilMode && isKnown ? ceiled(module, x, fixed) : fixed;
+    if (module.dtype === 'float64' && (isKnown || !ceilMode)) {
+      // ONNX Runtime's CPU has a float64 MaxPool, but not the float64 Conv that its co-state takes.
+      const greatest = op.reduceMax(unfolded(x, windows, Number.NEGATIVE_INFINITY), ints(2), { keepdims: false });
+      return module.mark(greatest, 'max', maxReading('each window'));
+    }
     const [y] = op.maxPool(x, {
       kernelShape: windows.kernel,
       strides: windows.stride,
