@@ -137,7 +137,7 @@ describe('the package as npm packs it', () => {
     const told = execFileSync(process.execPath, ['program.js'], { cwd: consumer, encoding: 'utf8' });
     const { f, ...rest } = JSON.parse(told) as { f: number[] };
     expect(rest).toEqual({
-      kinds: ['lse'],
+      kinds: ['lse', 'relu'],
       problems: 0,
       code: 'SHAPE_MISMATCH',
       same: true,

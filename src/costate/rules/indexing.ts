@@ -60,7 +60,9 @@ export const indexingRules: Readonly<Record<string, Rule>> = {
 function withoutPadding(call: RuleCall, g: Value): Value {
   const { metadata } = call.node;
   const made = metadata.get('pkg.torch.onnx.fx_node') ?? '';
-  const padding = /^\d+$/.exec(metadata.get(paddingKey) ?? '')?.[0] ?? /aten\.embedding\.default\]?\(args = \(%\w+, %\w+, (\d+)/.exec(made)?.[1];
+  const padding =
+    /^\d+$/.exec(metadata.get(paddingKey) ?? '')?.[0] ??
+    /aten\.embedding\.default\]?\(args = \(%\w+, %\w+, (\d+)/.exec(made)?.[1];
   if (padding === undefined) return g;
   const indices = call.x(1);
   const kept = cast(

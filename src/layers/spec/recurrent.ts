@@ -88,7 +88,11 @@ export const recurrentKinds: readonly LayerKind[] = [
       const { module, input, inputs, options } = place;
       return offer(place, rnn(module, input, { ...options, initial: inputs[1], ...wanted(place) }));
     },
-    { takes: [1, 2] },
+    {
+      takes: [1, 2],
+      about:
+        "nn.RNN of 1..n layers in one or both directions: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, ..._reverse; from: x and h_0; a further output each for the final states (h_n, in PyTorch's shape) and the last layer's (last).",
+    },
   ),
   kind(
     'gru',
@@ -97,7 +101,11 @@ export const recurrentKinds: readonly LayerKind[] = [
       const { module, input, inputs, options } = place;
       return offer(place, gru(module, input, { ...options, initial: inputs[1], ...wanted(place) }));
     },
-    { takes: [1, 2] },
+    {
+      takes: [1, 2],
+      about:
+        "nn.GRU, with nn.RNN's names; from: x and h_0; a further output each for the final states (h_n, in PyTorch's shape) and the last layer's (last).",
+    },
   ),
   kind(
     'lstm',
@@ -107,19 +115,23 @@ export const recurrentKinds: readonly LayerKind[] = [
       const [initial, initialCell] = both(place);
       return offer(place, lstm(module, input, { ...options, initial, initialCell, ...wanted(place) }));
     },
-    { takes: [1, 3] },
+    {
+      takes: [1, 3],
+      about:
+        "nn.LSTM, with nn.RNN's names (gates i, f, g, o), and weight_hr_l0 with a projection; from: x, h_0 and c_0; further outputs h_n, c_n and last.",
+    },
   ),
   kind(
     'rnn-cell',
     { ...cellFields, nonlinearity },
     ({ module, input, inputs, options }) => rnnCell(module, input, { ...options, h: inputs[1] }),
-    { takes: [1, 2] },
+    { takes: [1, 2], about: 'nn.RNNCell: one step, [batch, in] and h -> h.' },
   ),
   kind(
     'gru-cell',
     cellFields,
     ({ module, input, inputs, options }) => gruCell(module, input, { ...options, h: inputs[1] }),
-    { takes: [1, 2] },
+    { takes: [1, 2], about: 'nn.GRUCell: one step, [batch, in] and h -> h.' },
   ),
   kind(
     'lstm-cell',
@@ -131,7 +143,7 @@ export const recurrentKinds: readonly LayerKind[] = [
       expose('c', c);
       return h;
     },
-    { takes: [1, 3] },
+    { takes: [1, 3], about: 'nn.LSTMCell: one step, [batch, in], h and c -> h; further output c.' },
   ),
   kind(
     'lstm-tagger',
@@ -163,6 +175,10 @@ export const recurrentKinds: readonly LayerKind[] = [
         .describe('names of the parts in the state dict'),
     },
     (place) => lstmTagger(place.module, place.input, { ...place.options, ...wanted(place) }),
-    { root: true },
+    {
+      root: true,
+      about:
+        'Embedding, recurrent network, a score for every tag at every step: embedding.weight, lstm.weight_ih_l0, ..., fc.weight; int64 tokens [batch, time] -> [batch, time, tags]. With viterbi after it a linear-chain CRF.',
+    },
   ),
 ];

@@ -43,11 +43,23 @@ export const semiringKinds: readonly LayerKind[] = [
       expose('marginals', marginals);
       return f;
     },
+    {
+      about:
+        'HMM forward, the log-sum-exp over all paths of what it takes, emissions [batch, time, S] (or int64 symbols): transitions [S, S], start_transitions [S]; -> [batch]. Further outputs: alpha, marginals (the posterior).',
+    },
   ),
-  kind('viterbi', fields, (place) => {
-    const { module, input, options, expose } = place;
-    const { path, score } = viterbi(module, input, { ...options, lengths: lengthsOf(place) });
-    expose('score', score);
-    return path;
-  }),
+  kind(
+    'viterbi',
+    fields,
+    (place) => {
+      const { module, input, options, expose } = place;
+      const { path, score } = viterbi(module, input, { ...options, lengths: lengthsOf(place) });
+      expose('score', score);
+      return path;
+    },
+    {
+      about:
+        'The best path, the limit epsilon -> 0 of hmm with the same parameters, int64 [batch, time]. Further output: score.',
+    },
+  ),
 ];
