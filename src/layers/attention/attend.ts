@@ -168,7 +168,7 @@ function reading(
   options: AttendOptions,
 ): Attended {
   const { outputs = [], dropout: p = 0, training } = options;
-  const epsilon = headEpsilon(module, options.epsilon, heads);
+  const epsilon = headEpsilon(module, options.epsilon, heads, options.past !== undefined);
   const { key, value, masks } = withMore(module, cache, given, heads, options);
   const [k, v] = [heads.shareOut(key), heads.shareOut(value)];
   const mask = maskOf(module, masks, epsilon.value, heads);

@@ -16,19 +16,27 @@ interface Shared {
   readonly dim: number;
 }
 
-/** epsilon as the operator takes it, a scalar or [heads, 1, 1] ([shared, group, 1, 1] where grouped), and what a reading says of it. */
+/**
+ * epsilon as the operator takes it, a scalar or [heads, 1, 1] ([shared, group, 1, 1] where grouped), and what a reading says of it. A number is kept by head
+ * where tokens come one by one (`single`): a scalar factor ONNX Runtime makes the alpha of its MatMul, for which it has no fast kernel of one row.
+ */
 export function headEpsilon(
   module: Module,
   given: HeadEpsilon | undefined,
   heads: Shared,
+  single: boolean,
 ): { readonly value: Value; readonly said: number | string } {
-  if (given === undefined) return { value: module.epsilon(Math.sqrt(heads.dim)), said: Math.sqrt(heads.dim) };
-  if (typeof given === 'number') return { value: module.epsilon(given), said: given };
   const each = [heads.count, 1, 1];
+  if (given === undefined || typeof given === 'number') {
+    const said = given ?? Math.sqrt(heads.dim);
+    if (!single || !isEpsilon(said)) return { value: module.epsilon(said), said };
+    const shape = heads.grouped ? [heads.shared, heads.count / heads.shared, 1, 1] : each;
+    return { value: module.constant('epsilon', shape, Array<number>(heads.count).fill(said)), said };
+  }
   const byHead = (value: Value) =>
     op.reshape(value, ints(...(heads.grouped ? [heads.shared, heads.count / heads.shared, 1, 1] : each)));
   if (isNumbers(given)) {
-    const bad = given.find((epsilon) => !(epsilon > 0 && Math.fround(epsilon) > 0 && Number.isFinite(epsilon)));
+    const bad = given.find((epsilon) => !isEpsilon(epsilon));
     if (given.length !== heads.count || bad !== undefined)
       throw new HopfcoleError(
         'BAD_EPSILON',
@@ -59,6 +67,10 @@ export function headEpsilon(
       { argument: 'epsilon' },
     );
   return { value: byHead(given), said: viscosityOf(given) };
+}
+
+function isEpsilon(value: number): boolean {
+  return value > 0 && Math.fround(value) > 0 && Number.isFinite(Math.fround(value));
 }
 
 function isNumbers(given: HeadEpsilon): given is readonly number[] {
