@@ -23,8 +23,9 @@ export interface LinearRecurrenceValues {
 }
 
 /**
- * Diagonal linear recurrence h_t = a_t * h_(t-1) + b_t, real or complex (pairs of real tensors), b [batch, time, ..]: the exact solution over each step of
- * dh/dt = log(a) h + (held input), H = p.(Ah + Bx) with viscosity 0. No parameters of its own: LRU, S5, RetNet and the like are made of it.
+ * Diagonal linear recurrence h_t = a_t * h_(t-1) + b_t, real or complex (pairs of real tensors), b [batch, time, ..]. For a = exp(dt A) it follows
+ * dh/dt = Ah exactly; what b stands for is the caller's, so that the layer says no more than structural. No parameters of its own: LRU, S5 and the like
+ * are made of it.
  */
 export function linearRecurrence(module: Module, b: Complex, options: LinearRecurrenceOptions): LinearRecurrenceValues {
   return layer(linearRecurrence, module, 'linear-recurrence', () => {
@@ -44,7 +45,13 @@ export function linearRecurrence(module: Module, b: Complex, options: LinearRecu
     const turned = (x: Complex) => each(x, (part) => op.transpose(part, { perm }));
     const steps = turned(b);
     const input = { re: withSteps(module, steps.re, b.re), im: steps.im };
-    const details = { step: 1, equation: 'h_t = a_t h_(t-1) + b_t', latex: 'h_t = a_t h_{t-1} + b_t' };
+    const details = {
+      status: 'structural',
+      discretisation: 'exact for dh/dt = Ah where a = exp(dt A); the input term as it is given',
+      step: 1,
+      equation: 'h_t = a_t h_(t-1) + b_t',
+      latex: 'h_t = a_t h_{t-1} + b_t',
+    } as const;
     const { states, last } = recurrence({ a: held ? a : turned(a), b: input, held, initial }, form, (made) =>
       module.mark(made, 'ssm', details),
     );
