@@ -172,6 +172,19 @@ def bloom(net, inputs):
     return own.dense(joined(read(q, k, v, allowed=causal(T, T), bias=bias)[0]))
 
 
+def falcon(net, inputs):
+    own = net["attn"]
+    split = own.query_key_value(inputs["x"]).unflatten(-1, (2, 4, D))
+    q, k, v = split[..., :-2, :].flatten(2, 3), split[..., -2, :], split[..., -1, :]
+    return own.dense(joined(read(*(part.transpose(1, 2) for part in (q, k, v)), allowed=causal(T, T))[0]))
+
+
+def phi(net, inputs):
+    own = net["attn"]
+    q, k, v = own.qkv_proj(inputs["x"]).split((E, 2 * D, 2 * D), -1)
+    return own.o_proj(joined(read(spread(q, H), spread(k, 2), spread(v, 2), allowed=causal(T, T))[0]))
+
+
 def symmetric(net, inputs):
     own = net["attn"]
     q, k, v = (spread(getattr(own, n)(inputs["x"]), 6) for n in ("q_proj", "k_proj", "v_proj"))
@@ -270,6 +283,8 @@ cases = {
     "gpt2": (block(c_attn=Conv1D(E, 3 * E), c_proj=Conv1D(E, E)), {"x": x()}, lambda net, i: fused(net, i, "c_attn", "c_proj", True)),
     "timm": (block(qkv=nn.Linear(E, 3 * E), proj=nn.Linear(E, E)), {"x": x()}, lambda net, i: fused(net, i, "qkv", "proj")),
     "bloom": (block(query_key_value=nn.Linear(E, 3 * E), dense=nn.Linear(E, E)), {"x": x()}, bloom),
+    "falcon": (block(query_key_value=nn.Linear(E, 8 * D), dense=nn.Linear(E, E)), {"x": x()}, falcon),
+    "phi": (block(qkv_proj=nn.Linear(E, 8 * D, bias=False), o_proj=nn.Linear(E, E, bias=False)), {"x": x()}, phi),
     "alibi-symmetric": (llama(heads=6, shared=6, dim=4), {"x": x()}, symmetric),
     "readings": (llama(), {"x": x()}, readings),
     "nothing-to-read": (llama(), {"x": x(), "attention_mask": torch.tensor([[1] * T, [0] * T])}, lambda net, i: llamas(net, i, is_causal=False)),

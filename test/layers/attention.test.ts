@@ -121,6 +121,8 @@ judgedByTorch('attention', join(import.meta.dirname, 'attention.py'), [
   { name: 'gpt2', build: spec(causal) },
   { name: 'timm', build: spec() },
   { name: 'bloom', build: spec({ ...causal, order: 'heads', alibi: true }) },
+  { name: 'falcon', build: spec({ ...grouped, ...causal, order: 'heads' }) },
+  { name: 'phi', build: spec({ ...grouped, ...causal }) },
   { name: 'alibi-symmetric', build: spec({ heads: 6, alibi: { symmetric: true } }) },
   { name: 'readings', build: spec({ ...grouped, ...causal }, { outputs: ['weights', 'entropy', 'logSumExp'] }) },
   { name: 'nothing-to-read', build: spec({ ...grouped, ...keyMask }) },
