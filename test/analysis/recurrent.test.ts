@@ -237,3 +237,39 @@ describe('log-semiring recursions', () => {
     expect(failing(await verified(chain(kind), wrong))).toContain(name);
   });
 });
+
+describe('a body that says it is a log-semiring recursion', () => {
+  const axis = () => op.constant({ valueInts: [2] });
+  const lse = (z: Value) => op.reduceLogSumExp(z, axis(), { keepdims: 0 });
+  const bodies: Readonly<Record<string, (z: Value, epsilon: Value) => Value>> = {
+    right: (z, epsilon) => op.mul(epsilon, lse(op.div(z, epsilon))),
+    'a missing epsilon': (z, epsilon) => lse(op.div(z, epsilon)),
+    'the maximum': (z, epsilon) => op.add(op.reduceMax(z, axis(), { keepdims: 0 }), op.sub(epsilon, epsilon)),
+    'a sign': (z, epsilon) => op.neg(op.mul(epsilon, lse(op.div(op.neg(z), epsilon)))),
+  };
+
+  it.each(Object.keys(bodies))('with %s', async (what) => {
+    const emissions = input('x', 'float32', ['time', 'batch', 4]);
+    const into = weights('A', [4, 4]);
+    const epsilon = op.constant({ valueFloat: 0.5 });
+    const start = op.mul(op.squeeze(op.slice(emissions, at(0), at(1), at(0)), at(0)), op.constant({ valueFloat: 0 }));
+    const time = op.squeeze(op.shape(emissions, { start: 0, end: 1 }), at(0));
+    const isFirst = op.unsqueeze(
+      op.equal(op.range(scalar(0), time, scalar(1)), scalar(0)),
+      op.constant({ valueInts: [1, 2] }),
+    );
+    const made = op.scan([start], [emissions, isFirst], ([before = start], [e = start, begins = start]) => {
+      const z = op.add(op.unsqueeze(before, at(1)), into);
+      const next = op.add(op.where(begins, before, bodies[what]?.(z, epsilon) ?? e), e);
+      return { carried: [next], scanned: [next] };
+    });
+    const said = fresh().at('chain').mark(made, 'log-semiring', { viscosity: 0.5 });
+    const checks = await verified(model({ inputs: [emissions], outputs: { alpha: said[1] ?? start } }));
+    expect(computed(checks)).toEqual(['hopf-cole recursion']);
+    expect(failing(checks)).toEqual(what === 'right' ? [] : ['hopf-cole recursion']);
+  });
+});
+
+function scalar(value: number): Value {
+  return op.squeeze(at(value), at(0));
+}
