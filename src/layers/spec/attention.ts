@@ -21,7 +21,7 @@ const scaling = z.discriminatedUnion('type', [
   }),
 ]) satisfies z.ZodType<RopeScaling>;
 
-export const ropeFields = z.strictObject({
+const ropeFields = z.strictObject({
   theta: z.number().positive().default(10_000),
   dims: size.optional().describe('features of a head that turn, the first ones; default: all'),
   interleaved: z.boolean().default(false).describe('pairs are neighbours (GPT-J), not the two halves (Llama)'),
