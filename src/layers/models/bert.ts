@@ -146,7 +146,7 @@ function headed(module: Module, body: Module, hidden: Value, options: BertOption
   const bias = decoder.has('bias') === true ? decoder.nameOf('bias') : predictions.nameOf('bias');
   predictions.ignore('bias');
   const weight = own ? undefined : body.nameOf('embeddings.word_embeddings.weight');
-  return done(dense(decoder, normed, { weight, bias }));
+  return done(dense(decoder, normed, { out: options.vocabulary, weight, bias }));
 }
 
 function pooler(module: Module, hidden: Value): Value {

@@ -130,5 +130,5 @@ export function logitsOf(
   const x = lastLogits ? lastPosition(hidden) : hidden;
   if (!isTied) return dense(head, x, { out: vocabulary, bias: false });
   head.ignore('weight');
-  return dense(head, x, { weight: table, bias: false });
+  return dense(head, x, { out: vocabulary, weight: table, bias: false });
 }
