@@ -6,6 +6,7 @@ import { costate } from '../../src/costate/costate.ts';
 import { memorySource } from '../../src/files/source.ts';
 import { type AnyTensor, fromNumbers, load, type Tensor, toNumbers } from '../../src/files/tensor.ts';
 import type { Model } from '../../src/graph/graph.ts';
+import { lowerOpset } from '../../src/graph/passes/opset/lower.ts';
 import { fromProto } from '../../src/graph/wire/read.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
 import { importNetwork } from '../../src/layers/network.ts';
@@ -91,4 +92,11 @@ describe.each(names)('%s, as its specification in examples/specs', (name) => {
       expect(checks.length).toBeGreaterThan(0);
     }
   }, 60_000);
+});
+
+it.each(['llama', 'lstm-tagger'])('%s is the same at opset 14', async (name) => {
+  const [weights, feeds] = [await fixture(`${name}.safetensors`), await fixture(`${name}.in.npz`)];
+  const { model } = importNetwork(specOf(name), weights);
+  const [now, older] = [await ran(model, feeds), await ran(lowerOpset(model, 14), feeds)];
+  for (const [output, tensor] of now) expect([output, errorOf(older.get(output), tensor)]).toEqual([output, 0]);
 });

@@ -3,13 +3,24 @@ import { HopfcoleError } from '../../../files/error.ts';
 import { checkCall, parameterAt } from '../../check.ts';
 import type { FunctionDefinition } from '../../function.ts';
 import type { Graph, Model } from '../../graph.ts';
+import { constant } from '../../make.ts';
 import { type Schema, schemaOf, versionsOf } from '../../schema.ts';
 import { typeKey } from '../../type.ts';
-import type { Node } from '../../value.ts';
+import type { Node, Value } from '../../value.ts';
 import { calleeOf, functionsInOrder, functionTable } from '../calls.ts';
 import { constantIntegers, textOf } from '../constants.ts';
 import { type Replacement, rewriteGraph, trimmed } from '../rewrite.ts';
-import { type Conversion, type Conversions, numberOf, string, unsupported, withAttributes } from './conversion.ts';
+import {
+  type Context,
+  type Conversion,
+  type Conversions,
+  helper,
+  numberOf,
+  string,
+  successor,
+  unsupported,
+  withAttributes,
+} from './conversion.ts';
 import { checkTarget, opsetOf, withOpset } from './raise.ts';
 import { retagged } from './retag.ts';
 
@@ -21,6 +32,7 @@ const conversions: Conversions = {
       reduceAxes,
     ]),
   ),
+  'Shape@15': partOfShape,
   'Split@18': evenSplit,
   'GridSample@20': gridSample,
   'DFT@20': dft,
@@ -118,6 +130,17 @@ function evenSplit(node: Node): Node {
     throw unsupported(node, 13, 'its parts are not known to be equal');
   return withAttributes(node, { num_outputs: undefined }, { inputs: trimmed(node.inputs) });
 }
+
+/** The sizes from `start` to `end`: all of them, and a Slice. */
+function partOfShape(node: Node, context: Context): Node | readonly Value[] {
+  if (!node.attributes.has('start') && !node.attributes.has('end')) return node;
+  const ints = (value: number) => constant([BigInt(value)], 'int64');
+  const bounds = [numberOf(node, 'start', 0, 15), numberOf(node, 'end', largestBound, 15), 0].map(ints);
+  return successor(context, node, 'Slice', [helper(context, 'Shape', node.inputs), ...bounds], new Map());
+}
+
+/** Beyond the axes of any tensor. */
+const largestBound = 2 ** 31 - 1;
 
 function gridSample(node: Node): Node {
   const mode = textOf(node.attributes.get('mode')) ?? 'linear';
