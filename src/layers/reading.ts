@@ -163,10 +163,12 @@ export const architectures = {
   },
   convex: {
     ...exact,
+    discretisation: 'none: each layer is the solution at its own input (x, z)',
     title: 'Input-convex network of log-sum-exp layers',
-    hamiltonian: 'sup over controls: convex in the co-state',
+    hamiltonian: quadratic,
     viscosity: 'eps',
-    equation: 'z_(l+1) = LSE_{eps}(P z_l + Wx + b), P >= 0: a log-sum-exp of solutions, convex in x',
+    equation:
+      'z_(l+1) = LSE_{eps}(P z_l + Wx + b), P >= 0: each layer the solution at its own input (x, z_l), the whole convex in x',
     latex: 'z_{l+1} = \\mathrm{LSE}_\\varepsilon(P z_l + W x + b),\\quad P \\ge 0',
     costate: "E_pi[P' p + W]",
     file: 'src/layers/models/convex.ts',
