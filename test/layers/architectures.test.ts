@@ -7,9 +7,10 @@ import { memorySource } from '../../src/files/source.ts';
 import { type AnyTensor, fromNumbers, load, type Tensor, toNumbers } from '../../src/files/tensor.ts';
 import type { Model } from '../../src/graph/graph.ts';
 import { lowerOpset } from '../../src/graph/passes/opset/lower.ts';
+import { assertValid } from '../../src/graph/validate/validate.ts';
 import { fromProto } from '../../src/graph/wire/read.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
-import { importNetwork } from '../../src/layers/network.ts';
+import { buildNetwork, importNetwork } from '../../src/layers/network.ts';
 import { parseSpec } from '../../src/layers/spec/spec.ts';
 import { stateDictOf } from '../../src/layers/state-dict.ts';
 import { readModel } from '../../src/onnx/read.ts';
@@ -99,4 +100,19 @@ it.each(['llama', 'lstm-tagger'])('%s is the same at opset 14', async (name) => 
   const { model } = importNetwork(specOf(name), weights);
   const [now, older] = [await ran(model, feeds), await ran(lowerOpset(model, 14), feeds)];
   for (const [output, tensor] of now) expect([output, errorOf(older.get(output), tensor)]).toEqual([output, 0]);
+});
+
+it.each(names)('%s is built with fresh weights of the same names and shapes, and valid', async (name) => {
+  const weights = await fixture(`${name}.safetensors`);
+  const { model } = buildNetwork(specOf(name), 3);
+  const shapes = (state: ReadonlyMap<string, { readonly shape: readonly number[] }>) =>
+    [...state].map(([key, { shape }]) => `${key} ${shape}`).sort();
+  const fresh = shapes(stateDictOf(model));
+  const kept = shapes(weights).filter(
+    (line) => !/num_batches_tracked |position_ids |\.attn\.(masked_)?bias /.test(line),
+  );
+  expect(fresh).toEqual(kept);
+  const proto = toProto(model);
+  await assertValid(proto);
+  await (await openSession(encodeModel(proto), { provider: 'cpu', home: 'process' })).close();
 });

@@ -38,6 +38,8 @@ export interface BertOptions {
   readonly mask?: Value | undefined;
   /** int64 [batch, time]; default: all of type 0. */
   readonly tokenTypes?: Value | undefined;
+  /** Without a head: whether a fresh network has a pooler. One of a checkpoint is read where it is stored. Default false. */
+  readonly pooled?: boolean | undefined;
   /** What is made of the last hidden state; default none. */
   readonly head?: BertHead | undefined;
   /** Labels of the heads 'sequence' and 'token'. */
@@ -122,7 +124,9 @@ function block(module: Module, x: Value, mask: Value | undefined, options: BertO
 function headed(module: Module, body: Module, hidden: Value, options: BertOptions): BertValues {
   const { head = 'none', eps = 1e-12, activation: unit = 'gelu', classes } = options;
   const wanted =
-    head === 'pooler' || head === 'sequence' || (head === 'none' && body.has('pooler.dense.weight') === true);
+    head === 'pooler' ||
+    head === 'sequence' ||
+    (head === 'none' && (body.has('pooler.dense.weight') ?? options.pooled === true));
   const pooled = wanted ? pooler(body.at('pooler'), hidden) : undefined;
   const done = (output: Value): BertValues => ({ output, hidden, pooled });
   if (head === 'none') return done(hidden);

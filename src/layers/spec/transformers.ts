@@ -38,9 +38,14 @@ export const transformerKinds: readonly LayerKind[] = [
       classes: size.optional().describe('labels of the heads sequence and token'),
     },
     (place) => {
-      const { module, input, options, expose } = place;
+      const { module, input, options, expose, asked } = place;
       const mask = rowInput(place, options.mask);
-      const values = bert(module, input, { ...options, mask, tokenTypes: rowInput(place, options.tokenTypes) });
+      const values = bert(module, input, {
+        ...options,
+        pooled: asked('pooled'),
+        mask,
+        tokenTypes: rowInput(place, options.tokenTypes),
+      });
       expose('hidden', values.hidden);
       if (values.pooled !== undefined) expose('pooled', values.pooled);
       return values.output;
