@@ -5,6 +5,7 @@ import { coreKinds } from './core.ts';
 import { decoderKinds } from './decoders.ts';
 import { feedForwardKinds } from './feed-forward.ts';
 import type { LayerKind, LayerSpec } from './kind.ts';
+import { partKinds } from './parts.ts';
 import { recurrentKinds } from './recurrent.ts';
 import { semiringKinds } from './semiring.ts';
 import { ssmKinds } from './ssm.ts';
@@ -17,6 +18,7 @@ export const nestedLayers: z.ZodType<LayerSpec[]> = z.lazy(() => z.array(layerSc
 const all: readonly LayerKind[] = [
   ...coreKinds,
   ...attentionKinds,
+  ...partKinds(nestedLayers),
   ...convolutionKinds,
   ...feedForwardKinds,
   ...decoderKinds,

@@ -1,0 +1,268 @@
+import { join } from 'node:path';
+import { judgedByTorch } from './judge.ts';
+
+const features = (size: number, name = 'x') => ({ name, shape: ['batch', 'time', size] });
+const tokens = { name: 'tokens', dtype: 'int64', shape: ['batch', 'time'] };
+const image = { name: 'image', shape: ['batch', 3, 'height', 'width'] };
+const fixed = (size: number) => ({ name: 'image', shape: ['batch', 3, size, size] });
+
+const one = (kind: string, options: object, ...inputs: object[]) => ({
+  inputs,
+  layers: [{ kind, name: '.', ...options }],
+});
+const whole = (kind: string, options: object, ...inputs: object[]) => ({ inputs, layers: [{ kind, ...options }] });
+
+const attention = (options: object, size = 6) => one('attention', options, features(size, 'query'));
+const crossed = (options: object, key: number, value: number, shape: string[] = ['batch', 'keys']) => ({
+  inputs: [features(6, 'query'), { name: 'key', shape: [...shape, key] }, { name: 'value', shape: [...shape, value] }],
+  layers: [{ kind: 'attention', name: '.', from: ['query', 'key', 'value'], ...options }],
+});
+const encoder = (options: object, size = 6) => one('transformer-encoder', options, features(size));
+const pair = (size: number) => [
+  { name: 'source', shape: ['batch', 'from', size] },
+  { name: 'target', shape: ['batch', 'to', size] },
+];
+const bare = (options: object, size = 6) =>
+  whole('transformer', { from: ['source', 'target'], positionForm: 'none', causal: false, ...options }, ...pair(size));
+/** A bias of keys moves no softmax: its co-state is 0, and what is computed is rounding. */
+const keyBiases = (layers: number) =>
+  Array.from({ length: layers }, (_, index) => `encoder.layer.${index}.attention.self.key.bias`);
+
+/** A block written by hand, with PyTorch's names. */
+const ownBlock = (_: unknown, index: number) => ({
+  kind: 'sequential',
+  name: `blocks.${index}`,
+  layers: [
+    {
+      kind: 'residual',
+      name: '.',
+      layers: [
+        { kind: 'layer-norm', name: 'norm1', bias: false },
+        { kind: 'attention', name: 'attn', heads: 2 },
+      ],
+    },
+    {
+      kind: 'residual',
+      name: '.',
+      scale: 'gamma',
+      layers: [
+        { kind: 'rms-norm', name: 'norm2', eps: 1e-3 },
+        {
+          kind: 'sequential',
+          name: 'mlp',
+          layers: [{ kind: 'linear' }, { kind: 'gelu' }, { kind: 'dropout', p: 0.3 }, { kind: 'linear' }],
+        },
+      ],
+    },
+  ],
+});
+
+judgedByTorch('a newcomer brings', join(import.meta.dirname, 'newcomer-transformers.py'), [
+  { name: 'mha-no-bias', build: attention({ heads: 1 }) },
+  { name: 'mha-one-feature', build: attention({ heads: 1 }, 1) },
+  { name: 'mha-one-step', build: attention({ heads: 3 }) },
+  { name: 'mha-kv-sizes', build: crossed({ heads: 2 }, 5, 3) },
+  { name: 'mha-kv-sizes-no-bias', build: crossed({ heads: 2, bias: false }, 5, 3) },
+  {
+    name: 'mha-everything',
+    build: one(
+      'attention',
+      { heads: 3, batchFirst: false, addZeroAttn: true, keyPaddingMask: 'key_padding_mask', attnMask: 'attn_mask' },
+      { name: 'query', shape: ['time', 'batch', 6] },
+    ),
+  },
+  {
+    name: 'mha-time-first-kv',
+    build: {
+      inputs: [
+        { name: 'query', shape: ['time', 'batch', 6] },
+        { name: 'key', shape: ['keys', 'batch', 4] },
+        { name: 'value', shape: ['keys', 'batch', 4] },
+      ],
+      layers: [
+        {
+          kind: 'attention',
+          name: '.',
+          from: ['query', 'key', 'value'],
+          heads: 2,
+          batchFirst: false,
+          addBiasKv: true,
+        },
+      ],
+    },
+  },
+  { name: 'encoder-no-bias', build: encoder({ heads: 2, normFirst: true, bias: false }) },
+  { name: 'encoder-odd', build: encoder({ heads: 1, activation: 'gelu', eps: 0.1, finalEps: 0.01 }, 5) },
+  { name: 'encoder-no-bias-final', build: encoder({ heads: 3, bias: false, finalEps: 0.01 }) },
+  { name: 'encoder-silu', build: encoder({ heads: 3, activation: 'silu' }) },
+  {
+    name: 'encoder-causal-nested',
+    build: {
+      inputs: [features(6)],
+      layers: [
+        { kind: 'transformer-encoder', name: 'net.body', heads: 2, causal: true },
+        { kind: 'linear', name: 'net.head', bias: false },
+      ],
+    },
+  },
+  { name: 'transformer-bare', build: bare({ heads: 2 }) },
+  {
+    name: 'transformer-no-bias',
+    build: bare({ heads: 2, bias: false, normFirst: true, activation: 'gelu', eps: 0.01 }),
+  },
+  { name: 'transformer-one', build: bare({ heads: 1 }, 3) },
+  {
+    name: 'seq2seq-odd',
+    build: whole(
+      'transformer',
+      { from: ['source', 'target'], heads: 4 },
+      { name: 'source', dtype: 'int64', shape: ['batch', 'from'] },
+      { name: 'target', dtype: 'int64', shape: ['batch', 'to'] },
+    ),
+  },
+  { name: 'bert-small', build: whole('bert', { heads: 5, eps: 1e-3 }, tokens), without: keyBiases(3) },
+  { name: 'bert-one', build: whole('bert', { heads: 1, head: 'pooler' }, tokens), without: keyBiases(1) },
+  { name: 'gpt2-one', build: whole('gpt2', { heads: 1 }, tokens) },
+  { name: 'gpt2-bare', build: whole('gpt2', { heads: 5 }, tokens) },
+  {
+    name: 'llama-multi-query',
+    build: whole('llama', { heads: 5, headDim: 6, keyValueHeads: 1, ropeTheta: 500, eps: 0.01 }, tokens),
+  },
+  { name: 'llama-one', build: whole('llama', { heads: 1 }, tokens) },
+  { name: 'vit-timm-odd', build: whole('vit', { heads: 5 }, fixed(6)) },
+  { name: 'vit-one-patch', build: whole('vit', { heads: 1 }, fixed(6)) },
+  { name: 'resnet-odd', build: whole('resnet', { groups: 2, widthPerGroup: 32 }, image) },
+  { name: 'resnet-three', build: whole('resnet', {}, image) },
+  {
+    name: 'cnn-1d',
+    build: {
+      inputs: [{ name: 'x', shape: ['batch', 3, 17] }],
+      layers: [
+        {
+          kind: 'conv1d',
+          out: 6,
+          kernel: 4,
+          stride: 2,
+          padding: 3,
+          dilation: 2,
+          groups: 3,
+          bias: false,
+          paddingMode: 'reflect',
+        },
+        { kind: 'batch-norm', eps: 0.01 },
+        { kind: 'gelu' },
+        { kind: 'max-pool', kernel: 3, stride: 2, padding: 1, ceilMode: true },
+        {
+          kind: 'conv-transpose1d',
+          kernel: 3,
+          stride: 2,
+          padding: 1,
+          outputPadding: 1,
+          groups: 2,
+          bias: false,
+          dilation: 2,
+        },
+        { kind: 'avg-pool', kernel: 3, stride: 2, padding: 1, ceilMode: true, countIncludePad: false },
+        { kind: 'flatten' },
+      ],
+    },
+  },
+  {
+    name: 'cnn-2d',
+    build: {
+      inputs: [{ name: 'x', shape: ['batch', 2, 7, 5] }],
+      layers: [
+        { kind: 'conv2d', kernel: [1, 3], padding: 'same', paddingMode: 'circular' },
+        { kind: 'adaptive-max-pool', output: [3, null] },
+        {
+          kind: 'conv-transpose2d',
+          kernel: [3, 2],
+          stride: [2, 1],
+          padding: [1, 0],
+          outputPadding: [1, 0],
+          bias: false,
+        },
+        { kind: 'adaptive-avg-pool', output: [2, 3] },
+        { kind: 'upsample', scale: 2, mode: 'bilinear', alignCorners: true },
+        { kind: 'flatten' },
+        { kind: 'linear' },
+      ],
+    },
+  },
+  {
+    name: 'own-decoder',
+    build: {
+      inputs: [tokens],
+      layers: [
+        { kind: 'embedding', name: 'tok', paddingIdx: 0 },
+        ...[0, 1].map(ownBlock),
+        { kind: 'layer-norm', affine: false },
+        { kind: 'linear', weight: 'tok.weight', bias: false },
+      ],
+    },
+  },
+  {
+    name: 'own-residual',
+    build: {
+      inputs: [{ name: 'x', shape: ['batch', 3, 7, 5] }],
+      layers: [
+        {
+          kind: 'residual',
+          name: '.',
+          layers: [
+            {
+              kind: 'sequential',
+              name: 'body',
+              layers: [
+                { kind: 'conv2d', stride: 2, padding: 1, bias: false },
+                { kind: 'group-norm', groups: 2, eps: 1e-3 },
+                { kind: 'silu' },
+                { kind: 'conv2d' },
+              ],
+            },
+          ],
+          shortcut: [
+            { kind: 'conv2d', name: 'down.0', stride: 2 },
+            { kind: 'instance-norm', name: 'down.1', affine: true },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    name: 'own-flow',
+    build: {
+      inputs: [{ name: 'x', shape: ['batch', 3] }],
+      layers: [
+        {
+          kind: 'residual',
+          name: 'f',
+          method: 'rk4',
+          step: 0.5,
+          layers: [{ kind: 'linear' }, { kind: 'tanh' }, { kind: 'linear' }],
+        },
+        { kind: 'residual', name: 'g', method: 'midpoint', layers: [{ kind: 'layer-norm' }, { kind: 'linear' }] },
+      ],
+    },
+  },
+  {
+    name: 'own-leapfrog',
+    build: {
+      inputs: [
+        { name: 'q', shape: ['batch', 3] },
+        { name: 'p', shape: ['batch', 3] },
+      ],
+      layers: [
+        {
+          kind: 'leapfrog',
+          name: 'step',
+          from: ['q', 'p'],
+          step: 0.2,
+          potential: [{ kind: 'linear', name: 'v.0' }, { kind: 'tanh' }],
+          kinetic: [{ kind: 'linear', name: 't' }],
+        },
+      ],
+      outputs: { momentum: 'step.p' },
+    },
+  },
+]);
