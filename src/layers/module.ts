@@ -28,6 +28,8 @@ const largestParameter = 2 ** 36;
 
 /** What a network is made of while it is built, shared by all its modules. */
 interface Build {
+  /** What is built now was built before, and its readings are told. */
+  told: boolean;
   readonly source: ParameterSource;
   readonly dtype: FloatType;
   readonly values: Map<string, Value>;
@@ -266,6 +268,7 @@ export class Module {
   /** `layer 'blocks.0.attn' (attention)`. */
   describe(): string {
     const kind = kinds.at(-1);
+    if (this.path === '') return kind === undefined ? 'the network' : `the network (${kind})`;
     return `layer '${this.path}'${kind === undefined ? '' : ` (${kind})`}`;
   }
 
@@ -277,7 +280,7 @@ export class Module {
   mark(values: readonly Value[], kind: ReadingKind, details?: ReadingDetails): readonly Value[];
   mark(given: Value | readonly Value[], kind: ReadingKind, details: ReadingDetails = {}): Value | readonly Value[] {
     const reading = readingOf(kind, this.path, details);
-    this.build.readings.push(reading);
+    if (!this.build.told) this.build.readings.push(reading);
     const values = 'source' in given ? [given] : given;
     const first = values[0];
     if (first?.source.kind !== 'output') return given;
@@ -308,11 +311,25 @@ export class Module {
     return name;
   }
 
+  /** Builds what was built before once more, at another state: the parameters are the same ones, and the readings are told already. */
+  again<T>(build: () => T): T {
+    const { told } = this.build;
+    this.build.told = true;
+    try {
+      return build();
+    } finally {
+      this.build.told = told;
+    }
+  }
+
   /** What became of the parameters. @throws MISSING_PARAMETERS, SHAPE_MISMATCH listing everything at once. */
   finish(): Finished {
     const { source, changed, readings, own, tied, values } = this.build;
+    const parameters = source.finish();
     const state = [...values.keys()].filter((name) => !own.has(name) && !tied.has(name));
-    return { parameters: source.finish(), changed, readings, state, tied: Object.fromEntries(tied) };
+    const aliases = [...source.aliases()].filter(([name]) => !values.has(name));
+    const names = aliases.map(([name, holder]) => [name, tied.get(holder) ?? holder] as const);
+    return { parameters, changed, readings, state, tied: Object.fromEntries([...names, ...tied]) };
   }
 }
 
@@ -335,6 +352,7 @@ function rooted(source: ParameterSource, { dtype = 'float32' }: ModuleOptions): 
     dtype,
     values: new Map(),
     held: new Map(),
+    told: false,
     readings: [],
     marked: new Set(),
     own: new Set(),

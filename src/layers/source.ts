@@ -18,6 +18,8 @@ export interface ParameterSource {
   ignore(name: string): void;
   /** The stored name and the owner of the bytes, by which tied weights are known; undefined for a fresh one. */
   placeOf(name: string): { readonly stored: string; readonly key: object; readonly part: string } | undefined;
+  /** Further names of the checkpoint for weights that were taken (a head tied to its embedding), and the names they were taken by. */
+  aliases(): ReadonlyMap<string, string>;
   /** @throws MISSING_PARAMETERS or SHAPE_MISMATCH with everything that does not fit. */
   finish(): Taken;
 }
@@ -39,6 +41,7 @@ export function freshSource(seed: number): ParameterSource {
     lack: () => undefined,
     ignore: () => undefined,
     placeOf: () => undefined,
+    aliases: () => new Map(),
     finish: () => ({ used: [], unused: [], missing: [] }),
   };
 }
@@ -131,6 +134,18 @@ export function checkpointSource(
       if (own === undefined || tensor === undefined) return undefined;
       const { owner, part } = ownerOf(tensor);
       return { stored: own, key: owner, part };
+    },
+    aliases() {
+      const holders = new Map([...taken].map((name) => [places.get(wanted.get(name) ?? name), name]));
+      const own = new Set(wanted.values());
+      const found = new Map<string, string>();
+      for (const [name, tensor] of tensors) {
+        const holder = holders.get(places.get(name));
+        if (holder === undefined || own.has(name) || ignored.has(name)) continue;
+        if (!sameShape(tensor.shape, stored(holder)?.shape ?? [])) continue;
+        found.set(name.slice(settled?.length ?? 0), holder);
+      }
+      return found;
     },
     finish() {
       if ((missing.size > 0 && options.partial !== true) || misshapen.size > 0 || guessing)

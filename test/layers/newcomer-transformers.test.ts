@@ -1,4 +1,9 @@
 import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { fromNumbers } from '../../src/files/tensor.ts';
+import { buildNetwork, importNetwork } from '../../src/layers/network.ts';
+import { parseSpec } from '../../src/layers/spec/spec.ts';
+import { stateDictOf } from '../../src/layers/state-dict.ts';
 import { judgedByTorch } from './judge.ts';
 
 const features = (size: number, name = 'x') => ({ name, shape: ['batch', 'time', size] });
@@ -266,3 +271,57 @@ judgedByTorch('a newcomer brings', join(import.meta.dirname, 'newcomer-transform
     },
   },
 ]);
+
+describe('a newcomer errs', () => {
+  const relu = { kind: 'relu' };
+  const built = (...layers: object[]) => buildNetwork(parseSpec({ inputs: [features(6)], layers }), 1);
+
+  it.each<[string, object, RegExp]>([
+    ['a misspelt field', { kind: 'attention', headz: 2 }, /unknown field 'headz'/],
+    ['an eps beyond float32', { kind: 'layer-norm', eps: 1e300 }, /float32 can hold, got 1e\+300/],
+    ['a step beyond float32', { kind: 'residual', step: 1e300, layers: [relu] }, /float32 can hold/],
+    ['a viscosity beyond float32', { kind: 'residual', viscosity: 1e300, layers: [relu] }, /float32 can hold/],
+    ['a step of 0', { kind: 'residual', step: 0, layers: [relu] }, /expected number to be >0, got 0/],
+    ['a dropout of everything', { kind: 'dropout', p: 1 }, /expected number to be <1, got 1/],
+    ['groups that do not divide', { kind: 'group-norm', groups: 4, channels: 6 }, /layer '0' \(norm\)/],
+    ['features for tokens', { kind: 'embedding', entries: 3, features: 2 }, /layer '0' .*int64/],
+    ['a branch of another size', { kind: 'residual', layers: [{ kind: 'linear', out: 3 }] }, /F\(x\) of shape/],
+    ['no layers', { kind: 'sequential', layers: [] }, /expected array to have >=1 items/],
+    ['one value for two', { kind: 'leapfrog', potential: [relu] }, /takes 2 values, got 1/],
+    ['features for a whole model', { kind: 'gpt2' }, /the network \(gpt2\) expects the axes \[batch, time\]/],
+  ])('%s', (_, layer, message) => {
+    expect(() => built(layer)).toThrow(message);
+  });
+
+  it('is pointed at a layer inside layers', () => {
+    const inner = {
+      kind: 'sequential',
+      name: 'a',
+      layers: [{ kind: 'residual', layers: [{ kind: 'linear', in: 5 }] }],
+    };
+    expect(() => built(inner)).toThrow(expect.objectContaining({ message: expect.stringContaining("'a.0.0'") }));
+    expect(() => built(inner)).toThrow(
+      expect.objectContaining({ where: expect.objectContaining({ at: '$.layers[0].layers[0].layers[0]' }) }),
+    );
+  });
+
+  it('gives nn.Transformer sides of two sizes', () => {
+    const layers = [{ kind: 'transformer', from: ['source', 'target'], heads: 2, encoderLayers: 1, decoderLayers: 1 }];
+    const inputs = [pair(6)[0], pair(8)[1]];
+    expect(() => buildNetwork(parseSpec({ inputs, layers }), 1)).toThrow(/expects 6 input features.*'target' gives 8/);
+  });
+});
+
+it('weights that a checkpoint has under two names are written under both', () => {
+  const weight = fromNumbers('float32', [41, 6], new Float64Array(246));
+  const checkpoint = new Map([
+    ['module.tok.weight', weight],
+    ['module.head.weight', weight],
+  ]);
+  const layers = [
+    { kind: 'embedding', name: 'tok' },
+    { kind: 'linear', weight: 'tok.weight', bias: false },
+  ];
+  const { model } = importNetwork(parseSpec({ inputs: [tokens], layers }), checkpoint);
+  expect([...stateDictOf(model).keys()].sort()).toEqual(['head.weight', 'tok.weight']);
+});

@@ -87,6 +87,8 @@ export function transformer(
     const body = prefixed(module, 'encoder.layers.0.self_attn.in_proj_weight', ['transformer', '']);
     const from = entering(module, source, { embedding: 'src_embedding', position: 'src_position', ...options.source });
     const to = entering(module, target, { embedding: 'tgt_embedding', position: 'tgt_position', ...options.target });
+    const hidden = from.shape?.at(-1);
+    if (typeof hidden === 'number') module.features(to, hidden, 'hidden');
     const shared = { ...options, finalNorm: true, finalEps: options.eps };
     const memory = transformerEncoder(body.at('encoder'), from, {
       ...shared,

@@ -9,7 +9,10 @@ export const maskName = inputName.describe(
   'name of an int64 input [batch, time], 1 for a real token and 0 for padding; made where it is not there',
 );
 export const activation = z.enum(activations);
-export const eps = z.number().min(0);
+/** What float32 holds: larger numbers are infinite in the graph. */
+export const finite = (value: number): boolean => Number.isFinite(Math.fround(value));
+export const tooLarge = { message: 'expected a number that float32 can hold' };
+export const eps = z.number().min(0).refine(finite, tooLarge);
 export const depth = size.max(10_000).optional().describe('default: as many as the checkpoint has');
 
 export const modelSizes = {

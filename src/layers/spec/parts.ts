@@ -4,7 +4,7 @@ import { embedding } from '../embedding.ts';
 import { leapfrog } from '../leapfrog.ts';
 import { batchNorm, groupNorm, instanceNorm, layerNorm, rmsNorm } from '../norm.ts';
 import { type Branch, methods, residual } from '../residual.ts';
-import { eps, inputName, stored } from './fields.ts';
+import { eps, finite, inputName, stored, tooLarge } from './fields.ts';
 import { kind, type LayerKind, type LayerSpec, parameterName, size } from './kind.ts';
 
 const normalized = {
@@ -36,7 +36,7 @@ const normKinds: readonly LayerKind[] = [
         .optional()
         .describe("default, as PyTorch's: the smallest eps of the element type; Llama has 1e-6 or 1e-5"),
       affine: z.boolean().default(true).describe('elementwise_affine: whether it has a weight'),
-      weightOffset: z.number().optional().describe('added to the weight: 1 in Gemma'),
+      weightOffset: z.number().refine(finite, tooLarge).optional().describe('added to the weight: 1 in Gemma'),
     },
     ({ module, input, options }) => rmsNorm(module, input, options),
     { about: 'nn.RMSNorm over the last axes: weight of their shape.' },
@@ -124,13 +124,13 @@ export function partKinds(nested: z.ZodType<LayerSpec[]>): readonly LayerKind[] 
         shortcut: nested
           .optional()
           .describe('what x goes through on its way past F, where shapes change; default: nothing'),
-        step: z.number().positive().default(1).describe('h'),
+        step: z.number().positive().refine(finite, tooLarge).default(1).describe('h'),
         method: z.enum(methods).default('euler'),
         scale: parameterName
           .optional()
           .describe('name of a parameter that F(x) is multiplied by, such as gamma [features]'),
         scaleAxis: z.int().optional().describe('the axis the scale runs along; default: the last'),
-        viscosity: z.number().min(0).optional().describe('eps: noise sqrt(2 eps h) in training'),
+        viscosity: eps.optional().describe('eps: noise sqrt(2 eps h) in training'),
         training: inputName.describe('name of a bool input that switches the noise on; made where it is not there'),
       },
       ({ module, input, options, chain, graphInput }) => {
@@ -152,7 +152,7 @@ export function partKinds(nested: z.ZodType<LayerSpec[]>): readonly LayerKind[] 
       {
         potential: nested.describe('grad V(q), layers one after the other'),
         kinetic: nested.optional().describe('grad T(p); default: p'),
-        step: z.number().positive().default(1).describe('h'),
+        step: z.number().positive().refine(finite, tooLarge).default(1).describe('h'),
       },
       ({ module, inputs, options, chain, expose }) => {
         const { potential, kinetic, step } = options;

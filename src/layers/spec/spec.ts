@@ -64,7 +64,9 @@ export function parseSpec(document: unknown, file?: string): Spec {
     throw new HopfcoleError('BAD_SPEC', `expected at most ${mostLayers} layers, got ${result.data.layers.length}`, {
       file,
     });
-  const issue = result.error.issues[0];
+  // A misspelt field comes before the field it leaves missing.
+  const unknown = result.error.issues.find(({ code }) => code === 'unrecognized_keys');
+  const issue = unknown ?? result.error.issues[0];
   const { message, hint } = describeIssue(issue, document);
   throw new HopfcoleError('BAD_SPEC', message, { file, at: jsonPath(issue?.path ?? []) }, hint);
 }
