@@ -140,7 +140,7 @@ export function lsePool(module: Module, x: Value, options: LsePoolOptions): Valu
 }
 
 /** @throws SHAPE_MISMATCH for what is no image, BAD_ARGUMENT for windows that cannot be. */
-export function poolWindows(module: Module, x: Value, options: MaxPoolOptions): Windows {
+function poolWindows(module: Module, x: Value, options: MaxPoolOptions): Windows {
   const axes = module.rank(x, [3, 4, 5], '[batch, channels, ..] with 1 to 3 more') - 2;
   const kernel = perAxis(module, options.kernel, axes, 'kernel');
   const stride = perAxis(module, options.stride ?? kernel, axes, 'stride');

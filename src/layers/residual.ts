@@ -101,10 +101,11 @@ function increment(module: Module, x: Value, F: Branch, method: Method, step: nu
   const k1 = F(x);
   if (method === 'euler') return times(step, k1);
   composes(module, x, k1);
-  const k2 = F(op.add(x, times(step / 2, k1)));
+  const again: Branch = (state) => module.again(() => F(state));
+  const k2 = again(op.add(x, times(step / 2, k1)));
   if (method === 'midpoint') return times(step, k2);
-  const k3 = F(op.add(x, times(step / 2, k2)));
-  const k4 = F(op.add(x, times(step, k3)));
+  const k3 = again(op.add(x, times(step / 2, k2)));
+  const k4 = again(op.add(x, times(step, k3)));
   return times(step / 6, op.add(op.add(k1, times(2, op.add(k2, k3))), k4));
 }
 
