@@ -12,7 +12,13 @@ const mk =
   });
 const s = mk('float32');
 const r = (method: string) =>
-  s([5], { kind: 'residual', name: '.', method, step: 0.3, layers: [{ kind: 'linear', name: 'f' }, { kind: 'tanh' }] });
+  s([5], {
+    kind: 'residual',
+    name: '.',
+    method,
+    step: 0.3,
+    layers: [{ kind: 'linear', name: 'f', out: 5 }, { kind: 'tanh' }],
+  });
 judgedByTorch('norms and residual steps', join(import.meta.dirname, 'norm.py'), [
   { name: 'ln', build: s(['t', 6], { kind: 'layer-norm' }) },
   { name: 'ln2', build: s([4, 6], { kind: 'layer-norm', shape: [4, 6] }) },
