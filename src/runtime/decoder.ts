@@ -15,7 +15,7 @@ export interface GenerationNames {
   readonly logits?: string | undefined;
 }
 
-/** One tensor of the cache: what goes in as `past` comes out longer as `present`. */
+/** One tensor of the cache: what goes in as `past` comes out as `present`, longer, or moved on where it is a state. */
 export interface CacheEntry {
   readonly past: string;
   readonly present: string;
@@ -85,11 +85,17 @@ function entryOf(input: TensorDescription, outputs: readonly TensorDescription[]
     throw new HopfcoleError('BAD_ARGUMENT', `the model takes '${past}' and does not give '${present}'`, {
       tensor: past,
     });
-  const [heads, dim] = [shape?.[1], shape?.[3]];
+  const [first, second] = [shape?.[1], shape?.[2]];
+  // A state of fixed size, as Mamba's: zeros before the first token.
+  if (shape?.length === 3 && typeof first === 'number' && typeof second === 'number') {
+    const zeros = (batch: number) => new Float64Array(batch * first * second);
+    return { past, present, empty: (batch) => fromNumbers(dtype, [batch, first, second], zeros(batch)) };
+  }
+  const [heads, dim] = [first, shape?.[3]];
   if (shape?.length !== 4 || typeof heads !== 'number' || typeof dim !== 'number')
     throw new HopfcoleError(
       'BAD_ARGUMENT',
-      `expected the cache '${past}' of shape [batch, heads, past, dim] with known heads and dim, got ${describeShape(shape)}`,
+      `expected the cache '${past}' of shape [batch, heads, past, dim] with known heads and dim, or a state [batch, channels, size] of known sizes, got ${describeShape(shape)}`,
       { tensor: past },
     );
   return { past, present, empty: (batch) => fromNumbers(dtype, [batch, heads, 0, dim], []) };

@@ -1,4 +1,5 @@
 """Networks a newcomer brings: torch.nn's own attention and transformers with unusual options and sizes, and small relatives of known models."""
+import json
 import os
 import sys
 
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 sys.path.insert(0, os.path.dirname(__file__))
 from convolution_models import BasicBlock, Bottleneck, ResNet  # noqa: E402
 from judge import judge  # noqa: E402
+from ssm import Mamba, S4Model  # noqa: E402
 from transformer_models import Bert, Gpt2, Llama, Seq2Seq, TimmViT, VisionViT  # noqa: E402
 
 torch.manual_seed(11)
@@ -221,5 +223,42 @@ cases["own-residual"] = (OwnResidual(), {"x": torch.randn(3, 3, 7, 5)}, plain)
 cases["own-flow"] = (Flow(), {"x": torch.randn(3, 3)}, plain)
 cases["own-leapfrog"] = (Wrapped(step=Leapfrog()), {"q": torch.randn(3, 3), "p": torch.randn(3, 3)}, lambda m, i: m.step(i["q"], i["p"]))
 
+decoder = nn.TransformerDecoderLayer(6, 3, 5, 0.0, batch_first=True, norm_first=True, bias=False)
+memory_mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 1, 1, 1, 0]])
+cases["decoder-alone"] = (
+    nn.TransformerDecoder(decoder, 2, nn.LayerNorm(6, eps=1e-2)),
+    {**pair, "memory_mask": memory_mask},
+    lambda m, i: m(
+        i["target"],
+        i["source"],
+        tgt_mask=torch.ones(4, 4, dtype=torch.bool).triu(1),
+        memory_key_padding_mask=i["memory_mask"] == 0,
+    ),
+)
+cases["s4-one-step"] = (S4Model(1, 2, 3, 1, False), {"x": torch.randn(1, 1, 1)}, plain)
+cases["s4-pre"] = (S4Model(2, 1, 1, 3, True), {"x": torch.randn(3, 17, 2)}, plain)
+cases["mamba-one-step"] = (
+    Mamba(vocabulary=41, features=5, layers=1, inner=3, states=1, width=2, rank=1, bias=True, conv_bias=False),
+    {"tokens": tokens[:1, :1]},
+    lambda m, i: m(i["tokens"])[0],
+)
+
+
+def greedy(model, prompts, count):
+    """What PyTorch goes on with, without a cache."""
+    given = prompts
+    with torch.no_grad():
+        for _ in range(count):
+            given = torch.cat([given, model(given)[0][:, -1].argmax(-1, keepdim=True)], 1)
+    return given[:, prompts.shape[1] :].tolist()
+
+
 if __name__ == "__main__":
-    judge(sys.argv[1], cases)
+    decoders = {"llama-multi-query": tokens[:, :1], "llama-one": tokens[:1], "mamba-one-step": tokens[:, :2]}
+    if sys.argv[2:] == ["generate"]:
+        judge(sys.argv[1], {key: cases[key] for key in decoders})
+        goes = {key: {"prompts": start.tolist(), "tokens": greedy(cases[key][0], start, 30)} for key, start in decoders.items()}
+        with open(os.path.join(sys.argv[1], "generated.json"), "w") as file:
+            json.dump(goes, file)
+    else:
+        judge(sys.argv[1], cases)

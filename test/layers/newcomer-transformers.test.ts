@@ -1,10 +1,17 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromNumbers } from '../../src/files/tensor.ts';
+import { toProto } from '../../src/graph/wire/write.ts';
 import { buildNetwork, importNetwork } from '../../src/layers/network.ts';
 import { parseSpec } from '../../src/layers/spec/spec.ts';
 import { stateDictOf } from '../../src/layers/state-dict.ts';
-import { judgedByTorch } from './judge.ts';
+import { encodeModel } from '../../src/onnx/write.ts';
+import { generate } from '../../src/runtime/generation.ts';
+import { openSession } from '../../src/runtime/node/open.ts';
+import { hasPython, pythonFile } from '../support/python.ts';
+import { judgedByTorch, tensorsOf } from './judge.ts';
 
 const features = (size: number, name = 'x') => ({ name, shape: ['batch', 'time', size] });
 const tokens = { name: 'tokens', dtype: 'int64', shape: ['batch', 'time'] };
@@ -61,6 +68,8 @@ const ownBlock = (_: unknown, index: number) => ({
     },
   ],
 });
+
+const multiQuery = { kind: 'llama', heads: 5, headDim: 6, keyValueHeads: 1, ropeTheta: 500, eps: 0.01 };
 
 judgedByTorch('a newcomer brings', join(import.meta.dirname, 'newcomer-transformers.py'), [
   { name: 'mha-no-bias', build: attention({ heads: 1 }) },
@@ -131,7 +140,7 @@ judgedByTorch('a newcomer brings', join(import.meta.dirname, 'newcomer-transform
   { name: 'gpt2-bare', build: whole('gpt2', { heads: 5 }, tokens) },
   {
     name: 'llama-multi-query',
-    build: whole('llama', { heads: 5, headDim: 6, keyValueHeads: 1, ropeTheta: 500, eps: 0.01 }, tokens),
+    build: { inputs: [tokens], layers: [multiQuery] },
   },
   { name: 'llama-one', build: whole('llama', { heads: 1 }, tokens) },
   { name: 'vit-timm-odd', build: whole('vit', { heads: 5 }, fixed(6)) },
@@ -194,6 +203,27 @@ judgedByTorch('a newcomer brings', join(import.meta.dirname, 'newcomer-transform
       ],
     },
   },
+  {
+    name: 'decoder-alone',
+    build: {
+      inputs: pair(6),
+      layers: [
+        {
+          kind: 'transformer-decoder',
+          name: '.',
+          from: ['target', 'source'],
+          heads: 3,
+          normFirst: true,
+          bias: false,
+          finalEps: 0.01,
+          memoryMask: 'memory_mask',
+        },
+      ],
+    },
+  },
+  { name: 's4-one-step', build: whole('s4-classifier', {}, features(1)) },
+  { name: 's4-pre', build: whole('s4-classifier', { normFirst: true }, features(2)) },
+  { name: 'mamba-one-step', build: whole('mamba', {}, tokens) },
   {
     name: 'own-decoder',
     build: {
@@ -271,6 +301,34 @@ judgedByTorch('a newcomer brings', join(import.meta.dirname, 'newcomer-transform
     },
   },
 ]);
+
+describe.skipIf(!hasPython)('a newcomer generates', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hopfcole-newcomer-'));
+  let goes: Record<string, { prompts: number[][]; tokens: number[][] }>;
+  beforeAll(() => {
+    pythonFile(join(import.meta.dirname, 'newcomer-transformers.py'), [folder, 'generate']);
+    goes = JSON.parse(readFileSync(join(folder, 'generated.json'), 'utf8'));
+  }, 120_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each([
+    ['llama-multi-query', multiQuery],
+    ['llama-one', { kind: 'llama', heads: 1 }],
+    ['mamba-one-step', { kind: 'mamba' }],
+  ])("%s: PyTorch's tokens with and without a cache", async (name, layer) => {
+    const weights = await tensorsOf(join(folder, `${name}.safetensors`));
+    for (const cache of [false, true]) {
+      const { model } = importNetwork(parseSpec({ inputs: [tokens], layers: [{ ...layer, cache }] }), weights);
+      const session = await openSession(encodeModel(toProto(model)), { provider: 'cpu', home: 'process' });
+      try {
+        const { tokens: made } = await generate(session, goes[name]?.prompts ?? [], { maxTokens: 30 });
+        expect(made).toEqual(goes[name]?.tokens);
+      } finally {
+        await session.close();
+      }
+    }
+  });
+});
 
 describe('a newcomer errs', () => {
   const relu = { kind: 'relu' };

@@ -3,10 +3,17 @@ import { bert, bertHeads } from '../models/bert.ts';
 import { positionForms } from '../models/embedded.ts';
 import { transformerEncoder } from '../models/encoder.ts';
 import { meanPool } from '../models/pool.ts';
-import { transformer } from '../models/seq2seq.ts';
+import { transformer, transformerDecoder } from '../models/seq2seq.ts';
 import { vit, vitLayouts } from '../models/vit.ts';
 import { activation, depth, eps, inputName, maskName, modelSizes, rowInput, stored } from './fields.ts';
 import { kind, type LayerKind, parameterName, size } from './kind.ts';
+
+/** The end of a stack of blocks. */
+const stackEnd = {
+  finalNorm: z.boolean().optional().describe('a norm after the last layer; default: as the checkpoint has'),
+  finalEps: eps.default(1e-5).describe('eps of that norm'),
+  layers: size.max(10_000).optional().describe('num_layers; default: as many as the checkpoint has'),
+};
 
 const encoderBlock = {
   heads: size.describe('nhead'),
@@ -85,9 +92,7 @@ export const transformerKinds: readonly LayerKind[] = [
     'transformer-encoder',
     {
       ...encoderBlock,
-      finalNorm: z.boolean().optional().describe('a norm after the last layer; default: as the checkpoint has'),
-      finalEps: eps.default(1e-5).describe('eps of that norm'),
-      layers: size.max(10_000).optional().describe('num_layers; default: as many as the checkpoint has'),
+      ...stackEnd,
       causal: z.boolean().default(false).describe('each place reads only those before it'),
       mask: maskName,
     },
@@ -98,6 +103,33 @@ export const transformerKinds: readonly LayerKind[] = [
     {
       about:
         'nn.TransformerEncoder (batch first): layers.0.self_attn.in_proj_weight, layers.0.linear1.weight, ..., norm.weight; [batch, time, features] -> the same. Tokens come through an embedding and positions before it.',
+    },
+  ),
+  kind(
+    'transformer-decoder',
+    {
+      ...encoderBlock,
+      ...stackEnd,
+      causal: z.boolean().default(true).describe('each place reads only those before it'),
+      mask: maskName,
+      memoryMask: inputName.describe('name of an int64 input [batch, source], 1 for a real token of the memory'),
+    },
+    (place) => {
+      const { module, options, graphInput } = place;
+      const [x, memory] = place.inputs;
+      if (x === undefined || memory === undefined) throw new Error('takes two values');
+      const { memoryMask } = options;
+      const [batch, source] = memory.shape ?? [];
+      return transformerDecoder(module, x, memory, {
+        ...options,
+        mask: rowInput(place, options.mask),
+        memoryMask: memoryMask === undefined ? undefined : graphInput(memoryMask, 'int64', [batch, source]),
+      });
+    },
+    {
+      takes: [2, 2],
+      about:
+        'nn.TransformerDecoder (batch first) of the target and the memory that "from" names: layers.0.self_attn.in_proj_weight, layers.0.multihead_attn.in_proj_weight, ..., norm.weight.',
     },
   ),
   kind(
