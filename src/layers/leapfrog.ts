@@ -17,7 +17,7 @@ export interface LeapfrogOptions {
   readonly potential: Branch;
   /** grad T(p); default: p, T = |p|^2/2. */
   readonly kinetic?: Branch | undefined;
-  /** h; default 1. */
+  /** h; default 1. A negative one leads back: the step of -h after that of h is the identity, up to rounding. */
   readonly step?: number | undefined;
 }
 
@@ -28,8 +28,8 @@ export interface LeapfrogOptions {
 export function leapfrog(module: Module, { q, p }: Phase, options: LeapfrogOptions): Phase {
   return layer(leapfrog, module, 'leapfrog', () => {
     const { potential, kinetic = (momentum) => momentum, step = 1 } = options;
-    if (!(Number.isFinite(step) && step > 0))
-      throw new HopfcoleError('BAD_ARGUMENT', `expected a step above 0, got ${step}`, { argument: 'step' });
+    if (!(Number.isFinite(step) && step !== 0))
+      throw new HopfcoleError('BAD_ARGUMENT', `expected a step that is not 0, got ${step}`, { argument: 'step' });
     alike(module, q, p, 'p');
     const moved = (state: Value, slope: Value, by: number): Value => {
       alike(module, state, slope, 'F');

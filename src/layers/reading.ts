@@ -149,8 +149,8 @@ export const architectures = {
     costate: "W' diag(phi') V' p",
     file: 'src/layers/feed-forward.ts',
   },
-  gelu: {
-    title: 'GELU, SiLU and other smooth units',
+  activation: {
+    title: 'GELU, SiLU, tanh and other units',
     status: 'open',
     hamiltonian: 'unknown',
     viscosity: 'unknown',

@@ -64,7 +64,7 @@ export function activation(module: Module, z: Value, name: Activation, options: 
   if (name === 'identity') return z;
   return layer(activation, module, name, () => {
     const made = pointwise(module, z, name, options);
-    return module.mark(made, 'gelu', { equation: `${name}(z), no log-sum-exp of two atoms` });
+    return module.mark(made, 'activation', { equation: `${name}(z), no log-sum-exp of two atoms` });
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Node } from '../graph/value.ts';
 import type { Reading, ReadingKind, Status } from '../layers/reading.ts';
 
-/** What a site computes: the kinds of docs/cli.md, and those that are still open (`gelu`, `feed-forward`). */
+/** What a site computes: the kinds of docs/cli.md, and those that are still open (`activation`, `feed-forward`). */
 export type SiteKind = Exclude<ReadingKind, (typeof carriers)[number] | keyof typeof within>;
 
 /** Layers that carry values between sites and are none themselves. */

@@ -65,7 +65,7 @@ function byOperator(node: Node): Found | undefined {
     case 'Elu':
     case 'Selu':
     case 'Celu':
-      return found('gelu', null, {});
+      return found('activation', null, {});
     case 'Attention':
     case 'MultiHeadAttention':
     case 'GroupQueryAttention':

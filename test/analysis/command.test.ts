@@ -47,7 +47,7 @@ describe('on the command line', () => {
     expect(json.sites).toMatchObject([
       { name: 'lstm', kind: 'lstm', status: 'structural', dim: 4, step: 1 },
       { name: 'attention', kind: 'attention', status: 'exact' },
-      { name: 'open', kind: 'gelu', status: 'open' },
+      { name: 'open', kind: 'activation', status: 'open' },
       { name: 'head', kind: 'softmax-head', viscosity: 0.5 },
     ]);
   });

@@ -41,5 +41,5 @@ judgedByTorch('norms and residual steps', join(import.meta.dirname, 'norm.py'), 
 
 it('tells a branch once, however often a method evaluates it', () => {
   const { readings } = buildNetwork(parseSpec(r('rk4')), 1);
-  expect(readings.map(({ kind }) => kind)).toEqual(['linear', 'gelu', 'residual']);
+  expect(readings.map(({ kind }) => kind)).toEqual(['linear', 'activation', 'residual']);
 });

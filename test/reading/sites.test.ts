@@ -120,7 +120,7 @@ describe('operators of foreign files', () => {
     expect(built(() => op.relu(x))).toMatchObject([{ kind: 'relu', atoms: 2, viscosity: 0 }]);
     expect(built(() => op.softplus(x))).toMatchObject([{ kind: 'softplus', epsilon: 1 }]);
     expect(built(() => op.reduceLogSumExp(x, axis))).toMatchObject([{ kind: 'lse', atoms: 8, epsilon: 1 }]);
-    expect(built(() => op.gelu(x))).toMatchObject([{ kind: 'gelu', status: 'open' }]);
+    expect(built(() => op.gelu(x))).toMatchObject([{ kind: 'activation', status: 'open' }]);
     expect(built(() => op.layerNormalization(x, weights('s', [8]))[0] ?? x)).toMatchObject([{ kind: 'norm', dim: 8 }]);
     expect(built(() => op.softmax(x))).toMatchObject([{ kind: 'softmax-head', atoms: 8, epsilon: 1 }]);
     // Not the last operator before an output.
@@ -180,7 +180,7 @@ describe.skipIf(!hasPython)("files of PyTorch's exporters", () => {
     // What dynamo unrolls it leaves no trace of.
     ['recurrent.dynamo', ['lstm lstm', 'gru gru']],
     ['picture.traced', ['pool max', '/Softplus softplus', '/ReduceLogSumExp lse']],
-    ['picture.dynamo', ['node_gelu gelu', 'pool max', 'n3 softplus', 'node_logsumexp lse']],
+    ['picture.dynamo', ['node_gelu activation', 'pool max', 'n3 softplus', 'node_logsumexp lse']],
   ])('%s: sites under their modules, which hold', async (name, expected) => {
     const path = join(folder, `${name}.onnx`);
     const made = await fromProto(await readModel(await openFile(path)), fileFolder(folder));

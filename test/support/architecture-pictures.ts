@@ -188,7 +188,7 @@ export const pictures: Readonly<Partial<Record<ReadingKind, Picture>>> = {
       { label: 'softplus', color: 0, dashed: true, points: sampled(-4, 3, (z) => softplus(z, 1)) },
     ],
   },
-  gelu: {
+  activation: {
     alt: 'GELU (tanh form) beside ReLU: below 0 it dips, no log-sum-exp of two atoms does',
     x: [-3, 2],
     y: [-0.4, 2],

@@ -1,7 +1,9 @@
 import * as z from 'zod';
+import type { Value } from '../../graph/value.ts';
 import { dropout } from '../dropout.ts';
 import { embedding } from '../embedding.ts';
 import { leapfrog } from '../leapfrog.ts';
+import type { Module } from '../module.ts';
 import { batchNorm, groupNorm, instanceNorm, layerNorm, rmsNorm } from '../norm.ts';
 import { type Branch, methods, residual } from '../residual.ts';
 import { eps, finite, inputName, stored, tooLarge } from './fields.ts';
@@ -132,18 +134,32 @@ export function partKinds(nested: z.ZodType<LayerSpec[]>): readonly LayerKind[] 
         scaleAxis: z.int().optional().describe('the axis the scale runs along; default: the last'),
         viscosity: eps.optional().describe('eps: noise sqrt(2 eps h) in training'),
         training: inputName.describe('name of a bool input that switches the noise on; made where it is not there'),
+        repeat: size.max(10_000).default(1).describe('so many steps one after the other'),
+        tied: z
+          .boolean()
+          .default(true)
+          .describe('all steps have the same weights; false: those of step i begin with <name>.<i>'),
       },
       ({ module, input, options, chain, graphInput }) => {
-        const { layers, shortcut, training, ...rest } = options;
-        const through =
-          (own: readonly LayerSpec[], field: string): Branch =>
-          (x) =>
-            chain(own, module, x, field);
-        return residual(module, input, through(layers, 'layers'), {
-          ...rest,
-          shortcut: shortcut && through(shortcut, 'shortcut'),
-          training: training === undefined ? undefined : graphInput(training, 'bool', []),
-        });
+        const { layers, shortcut, training, repeat, tied, ...rest } = options;
+        const switched = training === undefined ? undefined : graphInput(training, 'bool', []);
+        const stepped = (own: Module, x: Value): Value => {
+          const through =
+            (inner: readonly LayerSpec[], field: string): Branch =>
+            (state) =>
+              chain(inner, own, state, field);
+          return residual(own, x, through(layers, 'layers'), {
+            ...rest,
+            shortcut: shortcut && through(shortcut, 'shortcut'),
+            training: switched,
+          });
+        };
+        let x = input;
+        for (let index = 0; index < repeat; index++) {
+          const [before, own] = [x, tied || repeat === 1 ? module : module.at(index)];
+          x = tied && index > 0 ? module.again(() => stepped(own, before)) : stepped(own, before);
+        }
+        return x;
       },
       { about: 'x + h F(x), a step of dx/dt = F(x): forward Euler, midpoint or Runge-Kutta.' },
     ),
@@ -152,23 +168,30 @@ export function partKinds(nested: z.ZodType<LayerSpec[]>): readonly LayerKind[] 
       {
         potential: nested.describe('grad V(q), layers one after the other'),
         kinetic: nested.optional().describe('grad T(p); default: p'),
-        step: z.number().positive().refine(finite, tooLarge).default(1).describe('h'),
+        step: z
+          .number()
+          .refine((h) => h !== 0 && finite(h), tooLarge)
+          .default(1)
+          .describe('h; a negative one leads back'),
+        repeat: size.max(10_000).default(1).describe('so many steps one after the other, of the same weights'),
       },
       ({ module, inputs, options, chain, expose }) => {
-        const { potential, kinetic, step } = options;
+        const { potential, kinetic, step, repeat } = options;
         const [q, p] = inputs;
         if (q === undefined || p === undefined) throw new Error('takes two values');
-        const next = leapfrog(
-          module,
-          { q, p },
-          {
-            step,
-            potential: (x) => chain(potential, module, x, 'potential'),
-            kinetic: kinetic && ((x) => chain(kinetic, module, x, 'kinetic')),
-          },
-        );
-        expose('p', next.p);
-        return next.q;
+        const forces = {
+          step,
+          potential: (x: Value) => chain(potential, module, x, 'potential'),
+          kinetic: kinetic && ((x: Value) => chain(kinetic, module, x, 'kinetic')),
+        };
+        let state = { q, p };
+        for (let index = 0; index < repeat; index++) {
+          const before = state;
+          const next = () => leapfrog(module, before, forces);
+          state = index === 0 ? next() : module.again(next);
+        }
+        expose('p', state.p);
+        return state.q;
       },
       {
         takes: [2, 2],
