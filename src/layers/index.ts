@@ -23,6 +23,7 @@ export {
   type ProjectionNames,
   type ProjectionOptions,
 } from './attention.ts';
+export * from './batch-norm.ts';
 export { type ConvolutionOptions, conv1d, conv2d, conv3d, type PaddingMode } from './convolution.ts';
 // Norms, embeddings, dropout, residual steps.
 export { type DropoutOptions, dropout } from './dropout.ts';

@@ -4,7 +4,7 @@ import { type ModelSpec, model } from '../graph/model.ts';
 import { type Finished, fresh, fromCheckpoint, type Module } from './module.ts';
 import { compose, declaredDType } from './spec/compose.ts';
 import type { Spec } from './spec/spec.ts';
-import { stateKey, tiedKey } from './state-dict.ts';
+import { stateKey, tiedKey, writeTied } from './state-dict.ts';
 
 /** A network as a model, which equation each layer is, and what became of the parameters. */
 export interface Network extends Finished {
@@ -48,7 +48,7 @@ export function network(root: Module, spec: Omit<ModelSpec, 'metadata'>): Networ
   const { state, tied } = finished;
   const metadata = {
     ...(state.length === 0 ? {} : { [stateKey]: JSON.stringify(state) }),
-    ...(Object.keys(tied).length === 0 ? {} : { [tiedKey]: JSON.stringify(tied) }),
+    ...(Object.keys(tied).length === 0 ? {} : { [tiedKey]: writeTied(tied) }),
   };
   return { model: model({ ...spec, metadata }), ...finished };
 }

@@ -3,7 +3,10 @@ import type { Model } from '../graph/graph.ts';
 
 /** Metadata key of a model: JSON, the names of the parameters that are weights of a state dict; temperatures, tables and the like are not. */
 export const stateKey = 'hopfcole.state';
-/** Metadata key of a model: JSON, names of the state dict by the name of the parameter that holds the same weights. */
+/**
+ * Metadata key of a model: JSON, names of the state dict that stand for the weights of another, and that other. The parts of such a name stand apart:
+ * a name that is found in a file as it is, is that of weights which the file holds.
+ */
 export const tiedKey = 'hopfcole.tied';
 
 /**
@@ -17,20 +20,26 @@ export function stateDictOf(model: Model): Map<string, AnyTensor> {
   for (const { name, source } of model.graph.parameters)
     if (name !== undefined && source.kind === 'parameter' && weights?.has(name) !== false)
       state.set(name, source.tensor);
-  for (const [name, holder] of Object.entries(record(model.metadata.get(tiedKey)))) {
+  for (const [name, holder] of readTied(model.metadata.get(tiedKey))) {
     const tensor = state.get(holder);
     if (tensor !== undefined && !state.has(name)) state.set(name, tensor);
   }
   return state;
 }
 
-function record(text: string | undefined): Readonly<Record<string, string>> {
+/** The value of `tiedKey`. */
+export function writeTied(tied: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(tied).map(([name, holder]) => [name.split('.'), holder]));
+}
+
+function readTied(text: string | undefined): (readonly [name: string, holder: string])[] {
   const value = parsed(text);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => typeof item === 'string')) as Record<
-    string,
-    string
-  >;
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((pair: unknown) => {
+    const [parts, holder]: unknown[] = Array.isArray(pair) ? pair : [];
+    const isName = Array.isArray(parts) && parts.every((part) => typeof part === 'string');
+    return isName && typeof holder === 'string' ? [[parts.join('.'), holder] as const] : [];
+  });
 }
 
 /** Metadata of a file may hold anything. */

@@ -51,11 +51,27 @@ modules = {
     "rk4": (Residual("rk4", 0.3), (3, 5)),
 }
 
+class Training(nn.Module):
+    """A batch norm in training, and what it makes of its running statistics."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(4, momentum=0.3)
+
+    def forward(self, x):
+        n = self.norm
+        mean, var = n.running_mean.clone(), n.running_var.clone()
+        y = nn.functional.batch_norm(x, mean, var, n.weight, n.bias, True, n.momentum, n.eps)
+        return {"output": y, "mean": mean, "var": var}
+
+
 torch.manual_seed(7)
 cases = {
     name: (module, {"x": torch.randn(*shape)}, lambda net, inputs: net(inputs["x"]))
     for name, (module, shape) in modules.items()
 }
+
+cases["bn-training"] = (Training(), {"x": torch.randn(3, 4, 5, 6)}, lambda net, inputs: net(inputs["x"]))
 
 if __name__ == "__main__":
     judge(sys.argv[1], cases)

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { buildNetwork } from '../../src/layers/network.ts';
+import { input } from '../../src/graph/make.ts';
+import { trainBatchNorm } from '../../src/layers/batch-norm.ts';
+import { fromCheckpoint } from '../../src/layers/module.ts';
+import { buildNetwork, network } from '../../src/layers/network.ts';
 import { parseSpec } from '../../src/layers/spec/spec.ts';
 import { judgedByTorch } from './judge.ts';
 
@@ -34,6 +37,16 @@ judgedByTorch('norms and residual steps', join(import.meta.dirname, 'norm.py'), 
   { name: 'in', build: s([4, 5, 6], { kind: 'instance-norm', affine: true }) },
   { name: 'in-plain', build: s([4, 5], { kind: 'instance-norm' }) },
   { name: 'in-track', build: s([4, 5, 6], { kind: 'instance-norm', affine: true, track: true }) },
+  {
+    name: 'bn-training',
+    build: (tensors) => {
+      const net = fromCheckpoint(tensors);
+      const x = input('x', 'float32', ['batch', 4, 'height', 'width']);
+      const made = trainBatchNorm(net.at('norm'), x, { momentum: 0.3 });
+      const outputs = { output: made.output, mean: made.runningMean, var: made.runningVar };
+      return network(net, { inputs: [x], outputs }).model;
+    },
+  },
   { name: 'euler', build: r('euler') },
   { name: 'midpoint', build: r('midpoint') },
   { name: 'rk4', build: r('rk4') },

@@ -1,11 +1,11 @@
 import { HopfcoleError } from '../../files/error.ts';
 import type { Value } from '../../graph/value.ts';
 import { globalAveragePool } from '../adaptive-pooling.ts';
+import { batchNorm } from '../batch-norm.ts';
 import { type ConvolutionOptions, conv2d } from '../convolution.ts';
 import { type Initial, normal, zeros } from '../initial.ts';
 import { linear } from '../linear.ts';
 import { layer, type Module } from '../module.ts';
-import { batchNorm } from '../norm.ts';
 import { maxPool } from '../pooling.ts';
 import { residual } from '../residual.ts';
 import { relu } from '../units.ts';

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import type { Value } from '../../graph/value.ts';
+import { batchNorm } from '../batch-norm.ts';
 import { dropout } from '../dropout.ts';
 import { embedding } from '../embedding.ts';
 import { leapfrog } from '../leapfrog.ts';
 import type { Module } from '../module.ts';
-import { batchNorm, groupNorm, instanceNorm, layerNorm, rmsNorm } from '../norm.ts';
+import { groupNorm, instanceNorm, layerNorm, rmsNorm } from '../norm.ts';
 import { type Branch, methods, residual } from '../residual.ts';
 import { eps, finite, inputName, stored, tooLarge } from './fields.ts';
 import { kind, type LayerKind, type LayerSpec, parameterName, size } from './kind.ts';
