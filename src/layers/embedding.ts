@@ -15,6 +15,8 @@ export interface EmbeddingOptions {
   readonly paddingIdx?: number | undefined;
   /** Standard deviation of a fresh table; default 1, as PyTorch's. */
   readonly std?: number | undefined;
+  /** What `entries` and `features` are called where they are said, for errors: a model's `vocabulary` and `hidden`. */
+  readonly called?: readonly [entries: string, features: string] | undefined;
   /** Full name of the table where it is not `<path>.weight`: the same name twice ties weights. */
   readonly weight?: string | undefined;
 }
@@ -30,8 +32,9 @@ export function embedding(module: Module, indices: Value, options: EmbeddingOpti
         'Set "dtype" of the input to int64',
       );
     const [place, name] = options.weight === undefined ? [module, 'weight'] : [module.root, options.weight];
-    const entries = place.size(options.entries, 'entries', name, 0);
-    const features = place.size(options.features, 'features', name, 1);
+    const [rows, width] = options.called ?? ['entries', 'features'];
+    const entries = place.size(options.entries, rows, name, 0);
+    const features = place.size(options.features, width, name, 1);
     const { paddingIdx } = options;
     const row = paddingIdx !== undefined && paddingIdx < 0 ? paddingIdx + entries : paddingIdx;
     if (row !== undefined && !(Number.isInteger(row) && row >= 0 && row < entries))

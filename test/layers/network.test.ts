@@ -166,3 +166,25 @@ describe('a network', () => {
     });
   });
 });
+
+describe('names of a specification', () => {
+  const input = { name: 'x', shape: ['batch', 3] };
+  it.each<[object, string, string]>([
+    [{ inputs: [input, input], layers: [{ kind: 'relu' }] }, '$.inputs[1].name', "two inputs are called 'x'"],
+    [
+      { inputs: [input], layers: [{ kind: 'relu' }], outputs: { output: 'x' } },
+      '$.outputs.output',
+      'last layer already',
+    ],
+    [{ inputs: [input], layers: [{ kind: 'relu' }], outputs: { y: 'nothing' } }, '$.outputs.y', 'nothing before it'],
+    [
+      { inputs: [{ ...input, dtype: 'int64' }], layers: [{ kind: 'gpt2', hidden: 8, heads: 2, layers: 1 }] },
+      '$.layers[0]',
+      'Add "vocabulary"',
+    ],
+  ])('%j is refused at %s', (document, path, words) => {
+    const line = refusal(() => buildNetwork(parseSpec(document), 0)).line();
+    expect(line).toContain(path);
+    expect(line).toContain(words);
+  });
+});

@@ -87,7 +87,12 @@ function embeddings(body: Module, tokens: Value, options: BertOptions): Value {
   expectLength(module, tokens, entries - positionOffset);
   module.ignore('position_ids');
   module.ignore('token_type_ids');
-  const words = embedding(module.at('word_embeddings'), tokens, { entries: vocabulary, features: hidden, std });
+  const words = embedding(module.at('word_embeddings'), tokens, {
+    entries: vocabulary,
+    features: hidden,
+    std,
+    called: ['vocabulary', 'hidden'],
+  });
   const features = module.features(words, hidden, 'hidden');
   const counted = placesOf(tokens);
   const places = positionOffset === 0 ? counted : op.add(counted, scalar(positionOffset, 'int64'));

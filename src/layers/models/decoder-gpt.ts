@@ -53,7 +53,12 @@ export function gpt2(module: Module, tokens: Value, options: Gpt2Options = {}): 
     const table = body.at('wpe');
     const entries = table.shapeOf('weight')?.[0] ?? positions;
     expectLength(module, tokens, entries);
-    const words = embedding(body.at('wte'), tokens, { entries: vocabulary, features: said, std: 0.02 });
+    const words = embedding(body.at('wte'), tokens, {
+      entries: vocabulary,
+      features: said,
+      std: 0.02,
+      called: ['vocabulary', 'hidden'],
+    });
     const features = module.features(words, said, 'hidden');
     const { places, ordered } = placing(module, tokens, options);
     const placed = embedding(table, places, { entries, features, std: 0.02 });

@@ -52,7 +52,12 @@ export function llama(module: Module, tokens: Value, options: LlamaOptions = {})
     const body = bodyOf(module);
     const { vocabulary, hidden: said, eps = 1e-6, past } = options;
     expectLength(module, tokens, options.positions);
-    const words = embedding(body.at('embed_tokens'), tokens, { entries: vocabulary, features: said, std: 0.02 });
+    const words = embedding(body.at('embed_tokens'), tokens, {
+      entries: vocabulary,
+      features: said,
+      std: 0.02,
+      called: ['vocabulary', 'hidden'],
+    });
     const features = module.features(words, said, 'hidden');
     const own = llamaSizes(module, { ...options, hidden: features });
     const sizes = headSizes(body.at('layers.0.self_attn'), features, options);

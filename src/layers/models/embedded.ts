@@ -34,7 +34,11 @@ export function embedded(module: Module, tokens: Value, options: EmbeddedOptions
   return layer(embedded, module, 'embedding', () => {
     const { embedding: name = 'embedding', position = 'position', scaled = false } = options;
     expectLength(module, tokens, undefined);
-    const rows = embedding(module.at(name), tokens, { entries: options.vocabulary, features: options.hidden });
+    const rows = embedding(module.at(name), tokens, {
+      entries: options.vocabulary,
+      features: options.hidden,
+      called: ['vocabulary', 'hidden'],
+    });
     const features = module.features(rows, options.hidden, 'hidden');
     const table = module.at(position);
     const form = options.positionForm ?? (table.has('weight') === false ? 'sinusoidal' : 'learned');

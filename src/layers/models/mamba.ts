@@ -57,7 +57,12 @@ export function mamba(module: Module, tokens: Value, options: MambaOptions = {})
     const alone = module.has('backbone.norm_f.weight') === false && module.has('norm_f.weight') === true;
     const body = alone ? module : module.at('backbone');
     const table = body.at(body.has('embedding.weight') === true ? 'embedding' : 'embeddings');
-    let x = embedding(table, tokens, { entries: options.vocabulary, features: options.features, std: 0.02 });
+    let x = embedding(table, tokens, {
+      entries: options.vocabulary,
+      features: options.features,
+      std: 0.02,
+      called: ['vocabulary', 'features'],
+    });
     const count = depthOf(body, options.layers, (index) => `layers.${index}.mixer.A_log`);
     const features = module.features(x, undefined, 'features');
     const present: SelectiveState[] = [];

@@ -57,6 +57,7 @@ export function lstmTagger(module: Module, tokens: Value, options: TaggerOptions
     const bidirectional = options.bidirectional ?? recurrent.has('weight_ih_l0_reverse') ?? true;
     const x = embedding(module.at(names.embedding ?? 'embedding'), tokens, {
       entries: vocabulary,
+      called: ['vocabulary', 'features'],
       features,
       paddingIdx,
     });

@@ -28,6 +28,13 @@ export function compose(spec: Spec, root: Module, file?: string): Composed {
   last = composeChain(spec.layers, root, last, '$.layers', '', context);
   const outputs: Record<string, Value> = { [spec.output]: graph.narrowed(last) };
   for (const [name, from] of Object.entries(spec.outputs ?? {})) {
+    if (name === spec.output)
+      throw new HopfcoleError(
+        'BAD_SPEC',
+        `'${name}' is the output of the last layer already`,
+        { file, at: `$.outputs.${name}` },
+        'Choose another name, here or in "output"',
+      );
     const value = named.get(from);
     if (value === undefined) throw unknownName(from, named, file, `$.outputs.${name}`);
     outputs[name] = graph.narrowed(value);
@@ -120,7 +127,11 @@ class GraphInputs {
   constructor(spec: Spec, dtype: DType) {
     this.dtype = dtype;
     this.narrow = declaredDType(spec);
-    for (const { name, dtype: own, shape } of spec.inputs) this.more(name, own, shape);
+    for (const [index, { name, dtype: own, shape }] of spec.inputs.entries()) {
+      if (this.computed.has(name))
+        throw new HopfcoleError('BAD_SPEC', `two inputs are called '${name}'`, { at: `$.inputs[${index}].name` });
+      this.more(name, own, shape);
+    }
   }
 
   more(name: string, dtype: DType, shape: Shape): Value {
