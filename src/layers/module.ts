@@ -1,13 +1,13 @@
 import type { FloatType } from '../../ops/precision.ts';
 import { HopfcoleError } from '../files/error.ts';
 import { type AnyTensor, fromNumbers } from '../files/tensor.ts';
-import { atCaller } from '../graph/apply.ts';
 import { makeNode, parameter } from '../graph/make.ts';
-import { moduleKey, withModule } from '../graph/module-path.ts';
+import { withModule } from '../graph/module-path.ts';
 import * as op from '../graph/op.ts';
 import { describeShape } from '../graph/type.ts';
 import type { Node, Value } from '../graph/value.ts';
 import type { Initial } from './initial.ts';
+import { kindInHand, makerOf } from './layer.ts';
 import { type Reading, type ReadingDetails, type ReadingKind, readingKey, readingOf } from './reading.ts';
 import {
   type CheckpointSourceOptions,
@@ -16,6 +16,8 @@ import {
   type ParameterSource,
   type Taken,
 } from './source.ts';
+
+export { layer, makerOf } from './layer.ts';
 
 /** Viscosity (= softmax temperature) of a layer: a number, or a scalar parameter of the checkpoint, transformed. */
 export type Epsilon =
@@ -267,7 +269,7 @@ export class Module {
 
   /** `layer 'blocks.0.attn' (attention)`. */
   describe(): string {
-    const kind = kinds.at(-1);
+    const kind = kindInHand();
     if (this.path === '') return kind === undefined ? 'the network' : `the network (${kind})`;
     return `layer '${this.path}'${kind === undefined ? '' : ` (${kind})`}`;
   }
@@ -360,51 +362,4 @@ function rooted(source: ParameterSource, { dtype = 'float32' }: ModuleOptions): 
     changed: [],
   };
   return new Module(build, '');
-}
-
-/** The kinds of the layers being built, the innermost last: for errors. */
-const kinds: string[] = [];
-
-/**
- * Builds one layer: the nodes made belong to its module, and an error names the layer and points at the line that called `maker`.
- */
-export function layer<T>(maker: (...parameters: never[]) => unknown, module: Module, kind: string, build: () => T): T {
-  kinds.push(kind);
-  try {
-    return withModule(module.path, build);
-  } catch (error) {
-    throw atCaller(placed(error, module), maker, kind);
-  } finally {
-    kinds.pop();
-  }
-}
-
-function placed(error: unknown, module: Module): unknown {
-  return error instanceof HopfcoleError && module.path !== '' ? error.at({ node: module.path }) : error;
-}
-
-/** Who made a value, for errors: `layer 'a' (linear)`, `input 'x'`. */
-export function makerOf(value: Value): string {
-  let current: Value | undefined = value;
-  for (let depth = 0; current !== undefined && depth < 64; depth++) {
-    const { source }: Value = current;
-    if (source.kind === 'input') return `input '${current.name ?? ''}'`;
-    if (source.kind === 'parameter') return `parameter '${current.name ?? ''}'`;
-    if (source.kind !== 'output') return 'a constant';
-    const path = source.node.metadata.get(moduleKey);
-    if (path !== undefined) {
-      const kind = kindOf(source.node);
-      return `layer '${path}'${kind === undefined ? '' : ` (${kind})`}`;
-    }
-    if (source.node.inputs[0] === undefined) return `operator ${source.node.opType}`;
-    current = source.node.inputs[0];
-  }
-  return 'what is before it';
-}
-
-function kindOf(node: Node): string | undefined {
-  const text = node.metadata.get(readingKey);
-  if (text === undefined) return undefined;
-  const reading = JSON.parse(text) as Partial<Reading>;
-  return reading.kind;
 }
