@@ -3,6 +3,7 @@ import { readNpz } from '../files/npz.ts';
 import { readSafetensors } from '../files/safetensors.ts';
 import type { ByteSource, Folder } from '../files/source.ts';
 import { openZip } from '../files/zip/read.ts';
+import { readGguf } from './gguf/read.ts';
 import { type Format, notCheckpoint, recogniseFormat } from './recognise.ts';
 import { readSharded } from './sharded.ts';
 import type { StateOptions } from './state.ts';
@@ -16,7 +17,7 @@ export interface CheckpointOptions extends StateOptions {
 }
 
 /**
- * Opens a checkpoint of any format that is read (`torch-zip`, `safetensors`, `safetensors-sharded`, `npz`), told by its content.
+ * Opens a checkpoint of any format that is read (`torch-zip`, `safetensors`, `safetensors-sharded`, `npz`, `gguf`), told by its content.
  * Headers only are read; tensors are ranges of the file, under the names they have there. No code of it is ever run.
  * `folder` is where the shards of a sharded one are looked for.
  * @throws UNSUPPORTED_FORMAT with what to do, and what the formats' own readers throw.
@@ -32,8 +33,8 @@ export async function openCheckpoint(
     if (options.forgiving !== true) throw problem;
     problems.push(problem);
   };
-  const { tensors, metadata } = await readAs(format, source, folder, options, onProblem);
-  return { format, tensors, metadata, problems };
+  const { tensors, metadata, changed } = await readAs(format, source, folder, options, onProblem);
+  return { format, tensors, metadata, problems, ...(changed === undefined ? {} : { changed }) };
 }
 
 async function readAs(
@@ -52,6 +53,8 @@ async function readAs(
       return readSharded(source, folder, onProblem);
     case 'npz':
       return { tensors: await readNpz(source, onProblem), metadata: new Map() };
+    case 'gguf':
+      return readGguf(source, onProblem);
     default:
       throw notCheckpoint(format, source.name);
   }

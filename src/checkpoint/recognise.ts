@@ -141,7 +141,6 @@ const refusals: Partial<Record<Format, readonly [string, string]>> = {
     'Save the weights: torch.save(torch.jit.load(path).state_dict(), path)',
   ],
   pickle: ['it is a bare pickle, no checkpoint', 'Save the state dict with torch.save or as .safetensors'],
-  gguf: ['GGUF files are not read', 'Convert it to .safetensors'],
   hdf5: ['HDF5 files are not read', 'Save the weights as .npz or .safetensors'],
   onnx: ['it is an ONNX model, no checkpoint', 'Use it where a model is expected'],
   pt2: ['it is a program of torch.export, no plain checkpoint', 'Use it where a program is expected'],
@@ -150,7 +149,7 @@ const refusals: Partial<Record<Format, readonly [string, string]>> = {
 /** Why a file of this format is no checkpoint that can be read here, with what to do about it. */
 export function notCheckpoint(format: Format, file: string): HopfcoleError {
   const [what, hint] = refusals[format] ?? [
-    'it is none of the formats that are read (.pt, .safetensors, .npz)',
+    'it is none of the formats that are read (.pt, .safetensors, .npz, .gguf)',
     'Check that the file is what its name says',
   ];
   return new HopfcoleError('UNSUPPORTED_FORMAT', what, { file }, hint);

@@ -23,6 +23,8 @@ export interface Checkpoint {
   readonly metadata: Map<string, string | number | boolean | null>;
   /** What is wrong with single tensors; without `forgiving` the first of them is thrown instead. */
   readonly problems: readonly HopfcoleError[];
+  /** Tensors whose values are given in another type than the file's, and why. */
+  readonly changed?: readonly { readonly name: string; readonly why: string }[];
 }
 
 export type OnProblem = (problem: HopfcoleError) => void;
