@@ -2,9 +2,10 @@ import { HopfcoleError } from '../../src/files/error.ts';
 import { atomicWrite } from '../../src/files/node/write.ts';
 import type { AnyTensor } from '../../src/files/tensor.ts';
 import { type Change, writeTensors } from '../../src/files/tensors.ts';
+import { writeTorch } from '../pytorch/write.ts';
 
 /** Containers of named weights. */
-export type WeightFormat = 'safetensors' | 'npz';
+export type WeightFormat = 'safetensors' | 'pytorch' | 'npz';
 
 /**
  * Writes named weights for others; the file appears whole or not at all. Weights are streamed from where they are. Returns which had to change their
@@ -24,7 +25,8 @@ export async function exportWeights(
     );
   let changes: readonly Change[] = [];
   await atomicWrite(path, async (sink) => {
-    changes = await writeTensors(format, tensors, sink);
+    if (format === 'pytorch') await writeTorch(tensors, sink);
+    else changes = await writeTensors(format, tensors, sink);
   });
   return changes;
 }

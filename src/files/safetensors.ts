@@ -1,6 +1,7 @@
 import { byteLengthOf, type DType, dtypes } from './dtype.ts';
 import { HopfcoleError } from './error.ts';
 import { type Json, parseJson } from './json.ts';
+import { piecesOf } from './pieces.ts';
 import type { ByteSink } from './sink.ts';
 import type { ByteSource } from './source.ts';
 import { type AnyTensor, isStored, type StoredTensor } from './tensor.ts';
@@ -203,5 +204,5 @@ export async function writeSafetensors(
 export async function* chunksOf(tensor: AnyTensor): AsyncGenerator<Uint8Array> {
   if (!isStored(tensor)) return yield tensor.bytes;
   const { source, offset, length } = tensor.range;
-  for (let at = 0; at < length; at += 1 << 24) yield await source.read(offset + at, Math.min(1 << 24, length - at));
+  yield* piecesOf(source, offset, length);
 }

@@ -1,10 +1,11 @@
 import { HopfcoleError } from '../error.ts';
+import { piecesOf } from '../pieces.ts';
 import type { ByteSink } from '../sink.ts';
 import type { ByteSource } from '../source.ts';
 import { crc32 } from './crc32.ts';
 
 export interface ZipWriter {
-  /** Adds an entry; `parts` stand one after the other. Sources are read twice (checksum, then bytes), never held whole. */
+  /** Adds an entry; `parts` stand one after the other. Sources are read twice (checksum, then bytes; once where streamed), never held whole. */
   add(name: string, parts: readonly (Uint8Array | ByteSource)[]): Promise<void>;
   /** Writes the directory. */
   finish(): Promise<void>;
@@ -14,11 +15,18 @@ export interface ZipWriterOptions {
   readonly deflate?: boolean;
   /** Data begins at a multiple of this many bytes, so that it can be mapped (stored entries). */
   readonly align?: number;
+  /**
+   * Checksums follow the data of stored entries (a data descriptor, as PyTorch writes), so that sources are read once. Readers that go by the
+   * directory do not mind; those that walk from entry to entry do.
+   */
+  readonly streamed?: boolean;
 }
 
 /** A zip archive as a stream. Same content, same bytes: the dates are 1980-01-01. Zip64 records only where they are needed. */
 export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWriter {
   const heads: { name: Uint8Array; method: number; crc: number; size: number; packed: number; at: number }[] = [];
+  const streamed = options.streamed === true && options.deflate !== true;
+  const flags = streamed ? 0x808 : 0x800;
   const names = new Set<string>();
   const align = options.align ?? 1;
   let at = 0;
@@ -37,11 +45,13 @@ export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWr
       let size = 0;
       const packed: Uint8Array[] = [];
       const deflater = options.deflate === true ? startDeflate(packed) : undefined;
-      for await (const chunk of chunksOf(parts)) {
-        crc = crc32(chunk, crc);
-        size += chunk.byteLength;
-        await deflater?.write(chunk);
-      }
+      if (streamed) size = parts.reduce((sum, part) => sum + sizeOf(part), 0);
+      else
+        for await (const chunk of chunksOf(parts)) {
+          crc = crc32(chunk, crc);
+          size += chunk.byteLength;
+          await deflater?.write(chunk);
+        }
       await deflater?.close();
       const packedSize = deflater === undefined ? size : packed.reduce((sum, chunk) => sum + chunk.byteLength, 0);
       const head = { name: raw, method: deflater === undefined ? 0 : 8, crc, size, packed: packedSize, at };
@@ -57,6 +67,7 @@ export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWr
       common(
         local,
         4,
+        flags,
         head.method,
         crc,
         zip64 ? 0xffffffff : packedSize,
@@ -66,8 +77,13 @@ export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWr
       );
       local.setUint16(28, extra.byteLength + field, true);
       await emit(concat([new Uint8Array(local.buffer), raw, extra, paddingField(field)]));
-      if (deflater === undefined) for await (const chunk of chunksOf(parts)) await emit(chunk);
-      else for (const chunk of packed) await emit(chunk);
+      if (deflater !== undefined) for (const chunk of packed) await emit(chunk);
+      else
+        for await (const chunk of chunksOf(parts)) {
+          if (streamed) head.crc = crc32(chunk, head.crc);
+          await emit(chunk);
+        }
+      if (streamed) await emit(descriptor(head.crc, size, zip64));
     },
     async finish() {
       const begin = at;
@@ -80,6 +96,7 @@ export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWr
         common(
           view,
           6,
+          flags,
           head.method,
           head.crc,
           narrow(head.packed),
@@ -109,6 +126,7 @@ export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWr
 function common(
   view: DataView,
   at: number,
+  flags: number,
   method: number,
   crc: number,
   packed: number,
@@ -117,7 +135,7 @@ function common(
   zip64: boolean,
 ): void {
   view.setUint16(at, zip64 ? 45 : 20, true);
-  view.setUint16(at + 2, 0x800, true);
+  view.setUint16(at + 2, flags, true);
   view.setUint16(at + 4, method, true);
   view.setUint16(at + 8, 0x21, true);
   view.setUint32(at + 10, crc, true);
@@ -169,8 +187,22 @@ function end64(count: number, size: number, begin: number, at: number): Uint8Arr
 async function* chunksOf(parts: readonly (Uint8Array | ByteSource)[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) {
     if (part instanceof Uint8Array) yield part;
-    else for (let at = 0; at < part.size; at += 1 << 24) yield await part.read(at, Math.min(1 << 24, part.size - at));
+    else yield* piecesOf(part, 0, part.size);
   }
+}
+
+function sizeOf(part: Uint8Array | ByteSource): number {
+  return part instanceof Uint8Array ? part.byteLength : part.size;
+}
+
+/** Checksum and sizes after the data. */
+function descriptor(crc: number, size: number, zip64: boolean): Uint8Array {
+  const view = new DataView(new ArrayBuffer(zip64 ? 24 : 16));
+  view.setUint32(0, 0x08074b50, true);
+  view.setUint32(4, crc, true);
+  if (zip64) for (const at of [8, 16]) view.setBigUint64(at, BigInt(size), true);
+  else for (const at of [8, 12]) view.setUint32(at, size, true);
+  return new Uint8Array(view.buffer);
 }
 
 function startDeflate(out: Uint8Array[]): { write(chunk: Uint8Array): Promise<void>; close(): Promise<void> } {
