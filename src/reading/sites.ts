@@ -1,11 +1,11 @@
 import { domain } from '../../ops/domain.ts';
 import type { Graph, Model } from '../graph/graph.ts';
 import { moduleKey } from '../graph/module-path.ts';
+import { modulePathOf } from '../graph/place.ts';
 import type { Node } from '../graph/value.ts';
 import { everyGraph } from '../graph/walk.ts';
 import { architectures, type Reading, type ReadingKind, readingKey, readingOf } from '../layers/reading.ts';
 import { epsilonOf, type Found, operatorSite, operatorSizes } from './operators.ts';
-import { modulePathOf } from './place.ts';
 import { equationOf, type Site, siteKindOf } from './site.ts';
 import { structuralSites } from './structure.ts';
 

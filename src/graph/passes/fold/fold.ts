@@ -17,6 +17,8 @@ export interface FoldOptions {
   readonly elements?: number;
   /** Bytes that all results together may add to the file. */
   readonly bytes?: number;
+  /** Bytes that the results of one node may be larger than what they were computed from; any without it. */
+  readonly growth?: number;
   /** false: floating-point parameters are no constants (of a model that is still to be trained). */
   readonly parameters?: boolean;
 }
@@ -28,7 +30,7 @@ const table: Readonly<Record<string, Evaluate>> = { ...elementwise, ...movement 
  * of small tensors; an If whose condition is known becomes the branch it takes. Exact: results are those of a runtime bit for bit, or the node stays. What nothing needs any more is gone.
  */
 export function foldConstants(model: Model, options: FoldOptions = {}): Model {
-  const { elements = 65_536, bytes = 1 << 20, parameters = true } = options;
+  const { elements = 65_536, bytes = 1 << 20, growth = Infinity, parameters = true } = options;
   let left = bytes;
   const names = new WeakMap<Graph, Names>();
   const folded = rewriteModel(model, (node, _, place): Replacement => {
@@ -37,13 +39,18 @@ export function foldConstants(model: Model, options: FoldOptions = {}): Model {
     const tensors = !parameters && node.inputs.some(isWeight) ? undefined : resultsOf(node, elements);
     if (tensors === undefined) return undefined;
     const size = tensors.reduce((sum, { dtype, shape }) => sum + byteLengthOf(dtype, elementCount(shape)), 0);
-    if (size > left) return undefined;
+    if (size > left || size > growth + bytesOf(node.inputs)) return undefined;
     left -= size;
     return tensors.map((tensor, i) => namedConstant(tensor, node.outputs[i]?.name));
   });
   if (folded === model) return model;
   // Before IR 4 every initializer had to be an input as well.
   return removeDead({ ...folded, irVersion: Math.max(folded.irVersion, 4) });
+}
+
+/** Bytes of those of the values that are constants. */
+function bytesOf(values: readonly (Value | undefined)[]): number {
+  return values.reduce((sum, value) => sum + (constantTensor(value)?.bytes.length ?? 0), 0);
 }
 
 function isWeight(value: Value | undefined): boolean {

@@ -1,5 +1,5 @@
-import { moduleKey } from '../graph/module-path.ts';
-import type { Node } from '../graph/value.ts';
+import { moduleKey } from './module-path.ts';
+import type { Node } from './value.ts';
 
 /** Metadata of torch.onnx's exporter: the modules around a node, outermost first, and the operator last. */
 const scopesKey = 'pkg.torch.onnx.name_scopes';
