@@ -3,6 +3,9 @@ import { HopfcoleError } from './error.ts';
 /** Integers come as numbers where they are exact; objects as Maps, so that no name is special. */
 export type Json = null | boolean | number | string | readonly Json[] | ReadonlyMap<string, Json>;
 
+/** The same, where integers of 64 bits that are no exact numbers may come as bigints. */
+export type WideJson = null | boolean | number | bigint | string | readonly WideJson[] | ReadonlyMap<string, WideJson>;
+
 const deepest = 64;
 
 /**
@@ -11,7 +14,12 @@ const deepest = 64;
  * @throws BAD_JSON with the place.
  */
 export function parseJson(text: string, file: string): Json {
-  return new Parser(text, file).parse();
+  return new Parser(text, file, false).parse() as Json;
+}
+
+/** The same, but integers beyond 2^53 that fit 64 bits are bigints. */
+export function parseWideJson(text: string, file: string): WideJson {
+  return new Parser(text, file, true).parse();
 }
 
 const literals: readonly (readonly [string, Json])[] = [
@@ -23,14 +31,16 @@ const literals: readonly (readonly [string, Json])[] = [
 class Parser {
   readonly #text: string;
   readonly #file: string;
+  readonly #wide: boolean;
   #at = 0;
 
-  constructor(text: string, file: string) {
+  constructor(text: string, file: string, wide: boolean) {
     this.#text = text;
     this.#file = file;
+    this.#wide = wide;
   }
 
-  parse(): Json {
+  parse(): WideJson {
     const value = this.#value(0);
     this.#space();
     if (this.#at < this.#text.length) throw this.#fail('text after the end');
@@ -55,7 +65,7 @@ class Parser {
     return true;
   }
 
-  #value(depth: number): Json {
+  #value(depth: number): WideJson {
     if (depth > deepest) throw this.#fail(`nested more than ${deepest} deep`);
     if (this.#take('{')) return this.#object(depth);
     if (this.#take('[')) return this.#array(depth);
@@ -68,8 +78,8 @@ class Parser {
     return this.#number();
   }
 
-  #object(depth: number): Json {
-    const members = new Map<string, Json>();
+  #object(depth: number): WideJson {
+    const members = new Map<string, WideJson>();
     if (this.#take('}')) return members;
     do {
       this.#space();
@@ -82,8 +92,8 @@ class Parser {
     return members;
   }
 
-  #array(depth: number): Json {
-    const items: Json[] = [];
+  #array(depth: number): WideJson {
+    const items: WideJson[] = [];
     if (this.#take(']')) return items;
     do items.push(this.#value(depth + 1));
     while (this.#take(','));
@@ -106,12 +116,16 @@ class Parser {
     }
   }
 
-  #number(): number {
+  #number(): number | bigint {
     const match = numberPattern.exec(this.#text.slice(this.#at, this.#at + 400));
     if (match === null) throw this.#fail('expected a value');
     const value = Number(match[0]);
-    const exact =
-      match[1] === undefined && match[2] === undefined ? Number.isSafeInteger(value) : Number.isFinite(value);
+    const isInteger = match[1] === undefined && match[2] === undefined;
+    const exact = isInteger ? Number.isSafeInteger(value) : Number.isFinite(value);
+    if (!exact && isInteger && this.#wide && Math.abs(value) <= 2 ** 64) {
+      this.#at += match[0].length;
+      return BigInt(match[0]);
+    }
     if (!exact) throw this.#fail(`the number ${match[0].slice(0, 40)} is out of range`);
     this.#at += match[0].length;
     return value;

@@ -1,0 +1,130 @@
+import type { DType } from '../../files/dtype.ts';
+import { HopfcoleError } from '../../files/error.ts';
+import { type AnyTensor, isStored } from '../../files/tensor.ts';
+import { constant, input, parameter } from '../../graph/make.ts';
+import * as op from '../../graph/op.ts';
+import { describeType, tensorType } from '../../graph/type.ts';
+import type { Value } from '../../graph/value.ts';
+import type { ProgramTensors } from '../program.ts';
+import type { InputSpec, Program } from '../schema/program.ts';
+import { cast } from './call.ts';
+import { Cell } from './cell.ts';
+import { computed } from './dtype.ts';
+import { Complex, Sym, type Tensorial } from './item.ts';
+import type { GraphScope } from './scope.ts';
+
+/** What a program is given: inputs of the graph, and weights under their names in the state dict. */
+export interface Given {
+  readonly inputs: readonly Value[];
+  /** Names of all weights and buffers. */
+  readonly weights: readonly string[];
+  /** Names of those that a state dict holds. */
+  readonly state: readonly string[];
+  /** Names that stand for the same bytes as another, and which. */
+  readonly tied: ReadonlyMap<string, string>;
+  readonly changed: readonly { readonly name: string; readonly why: string }[];
+}
+
+/** Binds the inputs of a program's graph. @throws BAD_PROGRAM listing all weights that the archive lacks or has in another shape. */
+export function inputsOf(program: Program, tensors: ProgramTensors, scope: GraphScope, file: string): Given {
+  const inputs: Value[] = [];
+  const weights: string[] = [];
+  const state: string[] = [];
+  const tied = new Map<string, string>();
+  const changed: { name: string; why: string }[] = [];
+  const held = new Map<string, { name: string; content: Tensorial }>();
+  const wrong: string[] = [];
+
+  const weight = (spec: Extract<InputSpec, { kind: 'parameter' | 'buffer' | 'tensor-constant' }>): void => {
+    const { name, target } = spec;
+    const fromConstants = spec.kind === 'tensor-constant' || (spec.kind === 'buffer' && !spec.persistent);
+    const [first, second] = fromConstants ? [tensors.constants, tensors.weights] : [tensors.weights, tensors.constants];
+    const tensor = first.get(target) ?? second.get(target);
+    const meta = scope.meta(name);
+    if (meta === undefined) throw bad(`the graph does not say of which type its input '${name}' is`, file);
+    if (tensor === undefined) {
+      wrong.push(`'${target}' is missing`);
+      return;
+    }
+    if (tensor.dtype !== meta.dtype || tensor.shape.join() !== meta.sizes.join()) {
+      const takes = describeType(tensorType(meta.dtype, meta.sizes));
+      wrong.push(`'${target}' is ${describeType(tensorType(tensor.dtype, tensor.shape))}, the graph takes ${takes}`);
+      return;
+    }
+    if (spec.kind !== 'tensor-constant') {
+      weights.push(target);
+      if (spec.kind === 'parameter' || spec.persistent) state.push(target);
+    }
+    const place = placeOf(tensor);
+    const known = place === undefined ? undefined : held.get(place);
+    if (known !== undefined) tied.set(target, known.name);
+    const content = known?.content ?? hold(target, tensor);
+    if (place !== undefined && known === undefined) held.set(place, { name: target, content });
+    scope.setCell(name, new Cell(content));
+  };
+
+  const hold = (name: string, tensor: AnyTensor): Tensorial => {
+    if (tensor.dtype === 'complex64' || tensor.dtype === 'complex128') {
+      changed.push({ name, why: 'complex numbers are pairs of real ones along a new last axis' });
+      return parts(parameter(name, realPairs(tensor)));
+    }
+    return cast(parameter(name, tensor), computed(tensor.dtype));
+  };
+
+  const user = (name: string): void => {
+    const meta = scope.meta(name);
+    if (meta === undefined) {
+      const dim = scope.graph.integers.get(name);
+      const value = input(name, 'int64', []);
+      if (typeof dim !== 'number') inputs.push(value);
+      scope.setSymbol(name, typeof dim === 'number' ? dim : new Sym(value, dim));
+      return;
+    }
+    const dtype = computed(meta.dtype);
+    const isComplex = /^complex/.test(meta.dtype);
+    if (dtype !== meta.dtype)
+      changed.push({
+        name,
+        why: isComplex
+          ? 'complex numbers are pairs of real ones along a new last axis'
+          : `${meta.dtype} is taken as ${dtype}`,
+      });
+    const value = input(name, dtype, isComplex ? [...meta.sizes, 2] : meta.sizes);
+    inputs.push(value);
+    scope.setCell(name, new Cell(isComplex ? parts(value) : value));
+  };
+
+  for (const spec of program.inputs) {
+    if (spec.kind === 'parameter' || spec.kind === 'buffer' || spec.kind === 'tensor-constant') weight(spec);
+    else if (spec.kind === 'user' && (spec.argument.kind === 'tensor' || spec.argument.kind === 'symbol'))
+      user(spec.argument.name);
+  }
+  if (wrong.length > 0)
+    throw bad(
+      `${wrong.length} of its weights do not fit: ${wrong.slice(0, 20).join('; ')}${wrong.length > 20 ? '; ...' : ''}`,
+      file,
+    );
+  return { inputs, weights, state, tied, changed };
+}
+
+/** Real and imaginary part of pairs along the last axis. */
+function parts(pairs: Value): Complex {
+  const pick = (index: number) => op.gather(pairs, constant(index, 'int64'), { axis: -1 });
+  return new Complex(pick(0), pick(1));
+}
+
+function realPairs(tensor: AnyTensor): AnyTensor {
+  const dtype: DType = tensor.dtype === 'complex64' ? 'float32' : 'float64';
+  return { ...tensor, dtype, shape: [...tensor.shape, 2] };
+}
+
+/** Where a tensor's bytes are: two names of one place are one weight. */
+function placeOf(tensor: AnyTensor): string | undefined {
+  if (!isStored(tensor) || tensor.range.length === 0) return undefined;
+  const { source, offset, length } = tensor.range;
+  return `${source.name}:${offset}:${length}:${tensor.dtype}:${tensor.shape.join()}`;
+}
+
+function bad(message: string, file: string): HopfcoleError {
+  return new HopfcoleError('BAD_PROGRAM', message, { file }, 'Save the program again with torch.export.save');
+}

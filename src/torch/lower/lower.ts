@@ -1,0 +1,270 @@
+import { HopfcoleError } from '../../files/error.ts';
+import { isValue } from '../../graph/apply.ts';
+import { constant, makeNode, makeValue } from '../../graph/make.ts';
+import { withModule } from '../../graph/module-path.ts';
+import * as op from '../../graph/op.ts';
+import { describeType, type Shape, tensorType } from '../../graph/type.ts';
+import type { Value } from '../../graph/value.ts';
+import { complexRules, componentwise, higherOrder, rules, viewRules } from '../aten/table.ts';
+import type { Argument, ProgramNode, TensorMeta } from '../schema/program.ts';
+import { Call, cast } from './call.ts';
+import { Cell } from './cell.ts';
+import { computed } from './dtype.ts';
+import { Complex, type Result, Sym, type Tensorial } from './item.ts';
+import type { Lowering, ViewRule } from './rule.ts';
+import type { GraphScope, Report } from './scope.ts';
+
+/**
+ * The nodes of a graph, in order, as values: each by the rule of its target. What has no rule is noted, and its results are stood in for by inputs of the
+ * same type, so that everything that is not supported is found at once.
+ */
+export function lowerNodes(scope: GraphScope, report: Report): void {
+  for (const node of scope.graph.nodes) {
+    const module = (node.stack.at(-1) ?? '').replace(/@\d+/g, '');
+    withModule(module, () => lowerNode(node, module, scope, report));
+  }
+}
+
+function lowerNode(node: ProgramNode, module: string, scope: GraphScope, report: Report): void {
+  const call = new Call(node, scope);
+  try {
+    apply(call, scope, report);
+    const [ignored] = call.ignored;
+    if (ignored !== undefined) throw call.unsupported(`the argument '${ignored}'`);
+  } catch (error) {
+    if (!(error instanceof HopfcoleError)) throw error;
+    if (error.code !== 'UNSUPPORTED_OPERATOR')
+      throw error.at({ node: node.name, operator: error.where.operator ?? node.target });
+    const known = report.unsupported.get(error.message) ?? { count: 0, modules: new Set<string>(), node: node.name };
+    known.count += 1;
+    if (known.modules.size < 1000) known.modules.add(module);
+    report.unsupported.set(error.message, known);
+    standIn(node, scope);
+  }
+  noteModules(node, scope, report);
+}
+
+function apply(call: Call, scope: GraphScope, report: Report): void {
+  const { target, node } = call;
+  const higher = own(higherOrder, target);
+  const view = own(viewRules, target);
+  const lower = own(rules, target);
+  const inPlace = /^([^.]+)\.([^.]+)_\.([^.]+)$/.exec(target);
+  if (higher !== undefined) bind(node, higher(call, scope, report), scope);
+  else if (call.isComplex && inPlace === null) bind(node, lowerComplex(call), scope);
+  else if (view !== undefined) bindView(call, view, scope);
+  else if (lower !== undefined) bind(node, lower(call), scope);
+  else if (inPlace !== null) write(call, `${inPlace[1]}.${inPlace[2]}.${inPlace[3]}`, scope);
+  else throw call.unsupported('has no lowering');
+}
+
+/** Complex tensors have rules of their own; what only moves elements moves those of both parts. */
+function lowerComplex(call: Call): Result | readonly Result[] {
+  const lower = own(complexRules, call.target);
+  if (lower !== undefined) return lower(call);
+  if (componentwise.has(call.target)) return splitParts(call);
+  throw call.unsupported('has no lowering for complex numbers');
+}
+
+function splitParts(call: Call): readonly Result[] {
+  const parts = (['real', 'imaginary'] as const).map((part) => resultsOf(runOn(call, part)));
+  return (parts[0] ?? []).map((real, index) => {
+    const imaginary = parts[1]?.[index];
+    if (!isValue(real) || !isValue(imaginary)) throw call.unsupported('complex numbers');
+    return new Complex(real, imaginary);
+  });
+}
+
+/** The same node on one part of its complex tensors. */
+function runOn(call: Call, part: 'real' | 'imaginary'): Result | readonly Result[] {
+  const half = call.onPart(part);
+  const view = own(viewRules, call.target);
+  const lower = own(rules, call.target);
+  if (view === undefined && lower === undefined) throw call.unsupported('has no lowering');
+  const made = view !== undefined ? view.show(half, half.tensor(view.of)) : lower?.(half);
+  call.askedBy(half);
+  return made;
+}
+
+function bindView(call: Call, rule: ViewRule, scope: GraphScope): void {
+  const base = call.cell(rule.of);
+  const shows =
+    (index: number) =>
+    (content: Tensorial): Tensorial =>
+      isValue(content) ? pick(call, rule.show(call, content), index) : call.failComplex();
+  const { back } = rule;
+  const names = resultNames(call.node);
+  const shown = rule.show(call, call.tensor(rule.of));
+  const isView = rule.when?.(call) ?? true;
+  for (const [index, name] of names.entries()) {
+    if (name === undefined) continue;
+    const content = settled(
+      names.length === 1 ? called(pick(call, shown, 0), name) : pick(call, shown, index),
+      name,
+      scope,
+    );
+    const carried =
+      back === undefined
+        ? undefined
+        : (whole: Tensorial, part: Tensorial): Tensorial =>
+            isValue(whole) && isValue(part) ? back(call, whole, part, index) : call.failComplex();
+    scope.setCell(name, isView ? new Cell(content, { base, show: shows(index), back: carried }) : new Cell(content));
+  }
+}
+
+function pick(call: Call, shown: Value | readonly Value[], index: number): Value {
+  const value = isValue(shown) ? (index === 0 ? shown : undefined) : shown[index];
+  if (value === undefined) throw call.unsupported(`has no result ${index}`);
+  return value;
+}
+
+/** `add_`: the result of `add`, in the element type and shape of what it is written to. */
+function write(call: Call, functional: string, scope: GraphScope): void {
+  const name = call.node.inputs[0]?.name ?? 'self';
+  const cell = call.cell(name);
+  const plain = own(rules, functional);
+  const view = own(viewRules, functional);
+  if (plain === undefined && view === undefined) throw call.unsupported('has no lowering');
+  if (!cell.writable) throw call.unsupported('writes to a view through which nothing can be written back');
+  const before = cell.read();
+  const twin = call.as(functional);
+  const [made] = resultsOf(functionally(twin, plain, view));
+  call.askedBy(twin);
+  if (made === undefined || !(isValue(made) || made instanceof Complex)) throw call.unsupported('gives no tensor');
+  cell.write(isValue(made) && isValue(before) ? broadcastTo(cast(made, before.dtype ?? 'float32'), before) : made);
+  for (const result of resultNames(call.node)) if (result !== undefined) scope.setCell(result, cell);
+}
+
+function functionally(call: Call, plain: Lowering | undefined, view: ViewRule | undefined): Result | readonly Result[] {
+  if (call.isComplex) return lowerComplex(call);
+  if (view !== undefined) return view.show(call, call.tensor(view.of));
+  return plain?.(call);
+}
+
+/** In-place operators keep the shape of what they write to. */
+function broadcastTo(made: Value, like: Value): Value {
+  const same =
+    made.shape?.length === like.shape?.length &&
+    made.shape?.every((dim, axis) => dim === like.shape?.[axis] && dim !== undefined);
+  return same === true ? made : op.expand(made, op.shape(like));
+}
+
+function resultsOf(result: Result | readonly Result[]): readonly Result[] {
+  return Array.isArray(result) ? (result as readonly Result[]) : [result as Result];
+}
+
+/** Names of a node's results in order; undefined for one that has none. */
+export function resultNames(node: ProgramNode): (string | undefined)[] {
+  return node.outputs
+    .flatMap((output): readonly Argument[] => (output.kind === 'list' ? output.items : [output]))
+    .map((output) => (output.kind === 'tensor' || output.kind === 'symbol' ? output.name : undefined));
+}
+
+/** Gives the results of a node their names. */
+export function bind(node: ProgramNode, result: Result | readonly Result[], scope: GraphScope): void {
+  const results = resultsOf(result);
+  const outputs = node.outputs.flatMap((output): readonly Argument[] =>
+    output.kind === 'list' ? output.items : [output],
+  );
+  for (const [index, output] of outputs.entries()) {
+    const made = results[index];
+    if (output.kind === 'tensor') {
+      // A result that nothing uses need not be computed; one that something uses is found missing there.
+      if (made === undefined) continue;
+      const tensor = tensorOf(made);
+      const alone = results.length === 1 && isValue(tensor) ? called(tensor, output.name) : tensor;
+      scope.setCell(output.name, new Cell(settled(alone, output.name, scope)));
+    } else if (output.kind === 'symbol' && made !== undefined) {
+      const dim = scope.graph.integers.get(output.name);
+      if (typeof dim === 'number') scope.setSymbol(output.name, dim);
+      else if (made instanceof Sym)
+        scope.setSymbol(output.name, made.dim === undefined && dim !== undefined ? new Sym(made.value, dim) : made);
+      else if (isValue(made)) scope.setSymbol(output.name, new Sym(made, dim));
+      else if (typeof made === 'number' || typeof made === 'boolean') scope.setSymbol(output.name, made);
+    }
+  }
+}
+
+function tensorOf(result: Exclude<Result, undefined>): Tensorial {
+  if (result instanceof Sym) return result.value;
+  if (typeof result === 'number') return constant(result, Number.isInteger(result) ? 'int64' : 'float32');
+  return typeof result === 'boolean' ? constant(result) : result;
+}
+
+/** Values that have been given to a name of the program: what is given again keeps the name it got first. */
+const taken = new WeakSet<Value>();
+
+/** A single result carries the program's own name for it into the file. */
+function called(value: Value, name: string): Value {
+  const { source } = value;
+  if (source.kind !== 'output' || value.name !== undefined || taken.has(value)) return value;
+  const { node, index } = source;
+  if (node.outputs.length !== 1 || hasGraph(node)) return value;
+  const inferred = node.outputs.map(({ type, known }) => ({ type, known }));
+  return makeNode({ ...node, outputCount: 1, outputNames: [name], inferred }).outputs[index] ?? value;
+}
+
+function hasGraph(node: { readonly attributes: ReadonlyMap<string, { readonly kind: string }> }): boolean {
+  return [...node.attributes.values()].some(({ kind }) => kind === 'graph' || kind === 'graphs');
+}
+
+/** A result as the program describes it: of its element type, of its rank, and with the sizes that inference does not know. */
+function settled(content: Tensorial, name: string, scope: GraphScope): Tensorial {
+  const meta = scope.meta(name);
+  if (meta === undefined) return content;
+  if (content instanceof Complex)
+    return new Complex(settledValue(content.real, meta, name), settledValue(content.imaginary, meta, name));
+  return settledValue(content, meta, name);
+}
+
+function settledValue(value: Value, meta: TensorMeta, name: string): Value {
+  taken.add(value);
+  const made = cast(value, computed(meta.dtype));
+  const { shape } = made;
+  if (shape !== undefined && shape.length !== meta.sizes.length)
+    throw new HopfcoleError(
+      'UNSUPPORTED_OPERATOR',
+      `its result should be ${describeType(tensorType(meta.dtype, meta.sizes))}, the graph gives ${describeType(made.type)}`,
+      { tensor: name },
+    );
+  const sized = withSizes(made, meta.sizes);
+  taken.add(sized);
+  return sized;
+}
+
+/** The value with the sizes that are said of it, where inference knows less. */
+function withSizes(value: Value, sizes: Shape): Value {
+  const { source, shape } = value;
+  if (source.kind !== 'output' || sizes === undefined) return value;
+  const merged = shape === undefined ? sizes : shape.map((dim, axis) => dim ?? sizes[axis]);
+  if (shape !== undefined && merged.every((dim, axis) => dim === shape[axis])) return value;
+  const { node, index } = source;
+  if (node.outputs.length !== 1 || hasGraph(node)) return value;
+  const [only] = node.outputs;
+  const inferred = [{ type: tensorType(value.dtype, merged), known: only?.known }];
+  return makeNode({ ...node, outputCount: 1, outputNames: [only?.name], inferred }).outputs[index] ?? value;
+}
+
+/** Inputs of the same types in the place of results that could not be made. */
+function standIn(node: ProgramNode, scope: GraphScope): void {
+  for (const name of resultNames(node)) {
+    if (name === undefined || scope.defines(name)) continue;
+    const meta = scope.meta(name);
+    const dtype = meta === undefined ? 'int64' : computed(meta.dtype);
+    const value = makeValue({ kind: 'input' }, tensorType(dtype, meta?.sizes ?? []), name);
+    if (meta === undefined) scope.setSymbol(name, new Sym(value, scope.graph.integers.get(name)));
+    else scope.setCell(name, new Cell(/^complex/.test(meta.dtype) ? new Complex(value, value) : value));
+  }
+}
+
+function noteModules(node: ProgramNode, scope: GraphScope, report: Report): void {
+  const [name] = resultNames(node);
+  const content = name === undefined ? undefined : scope.cell(name)?.read();
+  if (name === undefined || !isValue(content)) return;
+  report.values.set(name, content);
+  for (const path of node.stack) report.modules.set(path, content);
+}
+
+function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}
