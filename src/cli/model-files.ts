@@ -13,11 +13,14 @@ import type { ModelProto } from '../onnx/messages.ts';
 import { readModel } from '../onnx/read.ts';
 import { assertEpsilons } from '../reading/epsilon.ts';
 import type { Arguments } from './command.ts';
+import { formatOf } from './file-format.ts';
 import { flag, optionalNumber } from './options.ts';
+import { openProgram } from './program-files.ts';
 
 /** A model that was read, and the folder its external data lie in. */
 export interface OpenedModel {
-  readonly proto: ModelProto;
+  /** The message it was read from; none of a program, which was lowered. */
+  readonly proto: ModelProto | undefined;
   readonly model: Model;
   readonly folder: Folder;
 }
@@ -25,10 +28,12 @@ export interface OpenedModel {
 /** Tensors of this size and more stay in the file until they are needed. */
 const keepFrom = 1 << 20;
 
-/** Reads an .onnx file into the graph. Large weights stay in the file. */
-export async function openModel(path: string): Promise<OpenedModel> {
-  const source = await openFile(path);
+/** Reads an .onnx file, or a program (.pt2, of the `method` named), into the graph. Large weights stay in the file. */
+export async function openModel(path: string, args: Arguments = {}): Promise<OpenedModel> {
   const folder = fileFolder(dirname(path));
+  if ((await formatOf(path)) === 'pt2')
+    return { proto: undefined, model: (await openProgram(path, args)).model, folder };
+  const source = await openFile(path);
   const proto = await readModel(source, { keepFrom });
   try {
     const model = await fromProto(proto, folder);
@@ -41,7 +46,7 @@ export async function openModel(path: string): Promise<OpenedModel> {
 
 /** @throws what makes the model invalid: what inference finds in branches that are never taken does not. */
 export async function assertSound({ proto, model, folder }: OpenedModel, file: string): Promise<void> {
-  if ((model.problems ?? []).length === 0) return;
+  if (proto === undefined || (model.problems ?? []).length === 0) return;
   const { assertValid } = await import('../graph/validate/validate.ts');
   try {
     await assertValid(proto, folder);

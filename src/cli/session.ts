@@ -7,7 +7,10 @@ import { openSession } from '../runtime/node/open.ts';
 import type { ModelSource } from '../runtime/node/options.ts';
 import type { Session } from '../runtime/session.ts';
 import type { Arguments, Context } from './command.ts';
+import { formatOf } from './file-format.ts';
+import { assertRunnable } from './model-files.ts';
 import { flag, text } from './options.ts';
+import { openProgram } from './program-files.ts';
 
 /** A session as the command line opens every one: in a child process, so that Ctrl-C, `--timeout` and crashes end it cleanly. */
 export async function openChild(source: ModelSource, args: Arguments, context: Context): Promise<Session> {
@@ -19,6 +22,14 @@ export async function openChild(source: ModelSource, args: Arguments, context: C
     signal: context.signal,
     timeoutMs: remaining(context),
   });
+}
+
+/** A session over a file that a user names: a model after a look at what a runtime would not tell of it, or a program, which is imported first. */
+export async function openRunnable(path: string, args: Arguments, context: Context): Promise<Session> {
+  if ((await formatOf(path)) === 'pt2')
+    return openBuilt((await openProgram(path, args)).model, undefined, args, context);
+  await assertRunnable(path);
+  return openChild(path, args, context);
 }
 
 /** A session over a graph that was made here: it goes through a file of its own, which weights are streamed to. */

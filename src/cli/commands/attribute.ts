@@ -36,7 +36,7 @@ export const attribute: Command = {
     const asJson = output?.toLowerCase().endsWith('.json') === true;
     const asPage = output?.toLowerCase().endsWith('.html') === true;
     if (output !== undefined && !asJson && !asPage) tensorFormat(output);
-    const { model, folder } = await openModel(path);
+    const { model, folder } = await openModel(path, args);
     const epsilon = optionalNumber(args, 'epsilon', { above: 0, max: Number.MAX_VALUE });
     const graph = attributionGraph(model, {
       site: optionalText(args, 'site'),

@@ -83,7 +83,7 @@ export const costate: Command = {
     const { openWeights } = await import('../checkpoint-files.ts');
     const { assertSound, openModel, saveModel, signature } = await import('../model-files.ts');
     const { withTiedNames } = await import('../../checkpoint/tied.ts');
-    const opened = await openModel(path);
+    const opened = await openModel(path, args);
     await assertSound(opened, path);
     const { folder } = opened;
     const model = await withCopiesLoaded(opened.model);

@@ -3,14 +3,20 @@ import { modelOptions, outputOption, text } from '../options.ts';
 
 export const importWeights: Command = {
   usage: 'import <file>',
-  describe: "a checkpoint's weights (.pt, .safetensors, sharded, .npz) into the network that SPEC describes",
-  positionals: { file: { describe: 'a checkpoint; nothing of it is ever executed' } },
+  describe:
+    'a whole PyTorch program (.pt2) into ONNX; or weights (.pt, .safetensors, sharded, .npz) into the network that SPEC describes',
+  positionals: { file: { describe: 'a program or a checkpoint; nothing of it is ever executed' } },
   options: {
     spec: { type: 'string', describe: 'JSON specification of the network', requiresArg: true },
     output: outputOption,
     select: {
       type: 'string',
       describe: 'which dict of the checkpoint holds the weights, where several could',
+      requiresArg: true,
+    },
+    method: {
+      type: 'string',
+      describe: 'which program of a .pt2 that holds several',
       requiresArg: true,
     },
     partial: {
@@ -24,6 +30,9 @@ export const importWeights: Command = {
   async run(args) {
     const path = text(args, 'file');
     const output = text(args, 'output');
+    const { formatOf } = await import('../file-format.ts');
+    if ((await formatOf(path)) === 'pt2')
+      return (await import('../import-program.ts')).importProgramFile(path, output, args);
     const { importCheckpoint } = await import('../import-checkpoint.ts');
     return importCheckpoint(path, output, args);
   },

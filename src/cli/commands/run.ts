@@ -6,7 +6,7 @@ import { optionalNumber, outputOption, providerOptions, text } from '../options.
 export const run: Command = {
   usage: 'run <model>',
   describe: 'inference: one array per graph input in, one per graph output out',
-  positionals: { model: { describe: 'an .onnx file' } },
+  positionals: { model: { describe: 'an .onnx file, or a .pt2 program, which is imported on the way' } },
   options: {
     input: {
       type: 'string',
@@ -14,6 +14,7 @@ export const run: Command = {
       requiresArg: true,
     },
     output: outputOption,
+    method: { type: 'string', describe: 'which program of a .pt2 that holds several', requiresArg: true },
     repeat: { type: 'number', describe: 'time N runs', requiresArg: true },
     ...providerOptions,
   },
@@ -23,11 +24,9 @@ export const run: Command = {
     const output = text(args, 'output');
     const repeat = optionalNumber(args, 'repeat', { integer: true, min: 1, max: 1_000_000 }) ?? 1;
     const { readInputs, writeOutputs, tensorFormat } = await import('../tensor-files.ts');
-    const { assertRunnable } = await import('../model-files.ts');
-    const { openChild, providerJson, providerText } = await import('../session.ts');
+    const { openRunnable, providerJson, providerText } = await import('../session.ts');
     tensorFormat(output);
-    await assertRunnable(path);
-    const session = await openChild(path, args, context);
+    const session = await openRunnable(path, args, context);
     try {
       const feeds = await readInputs(text(args, 'input'), session.inputs);
       const { last, times } = await timedRuns(session, feeds, repeat, context);

@@ -13,7 +13,7 @@ export const verify: Command = {
     const { verifyModel, verifyReference } = await import('../../analysis/verify.ts');
     const { openModel } = await import('../model-files.ts');
     const { openBuilt } = await import('../session.ts');
-    const opened = path === undefined ? undefined : await openModel(path);
+    const opened = path === undefined ? undefined : await openModel(path, args);
     context.progress.update('computing each identity twice');
     const open = (model: Parameters<typeof openBuilt>[0]) => openBuilt(model, opened?.folder, args, context);
     const checks = opened === undefined ? await verifyReference(open) : await verifyModel(opened.model, open);
