@@ -6,8 +6,13 @@ let current: ReadonlyMap<string, string> = none;
 
 /** Runs `build`; every node it makes belongs to the module of that path (undefined: to none, as nodes of a function's body). */
 export function withModule<T>(path: string | undefined, build: () => T): T {
+  return withMetadata(path === undefined || path === '' ? none : new Map([[moduleKey, path]]), build);
+}
+
+/** Runs `build`; every node it makes carries these metadata, as nodes that stand for one that was read. */
+export function withMetadata<T>(metadata: ReadonlyMap<string, string>, build: () => T): T {
   const outer = current;
-  current = path === undefined || path === '' ? none : new Map([[moduleKey, path]]);
+  current = metadata;
   try {
     return build();
   } finally {

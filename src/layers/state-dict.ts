@@ -1,5 +1,6 @@
 import type { AnyTensor } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
+import { listedConstants } from '../graph/program-constants.ts';
 
 /** Metadata key of a model: JSON, the names of the parameters that are weights of a state dict; temperatures, tables and the like are not. */
 export const stateKey = 'hopfcole.state';
@@ -11,14 +12,15 @@ export const tiedKey = 'hopfcole.tied';
 
 /**
  * The weights of a model under their state-dict names, as PyTorch stores them, tied ones under each of their names; of a model that does not say
- * which of its parameters are weights, all of them. Nothing is copied.
+ * which of its parameters are weights, all of them that it does not list as numbers of the program. Nothing is copied.
  */
 export function stateDictOf(model: Model): Map<string, AnyTensor> {
   const listed = parsed(model.metadata.get(stateKey));
   const weights = Array.isArray(listed) ? new Set<unknown>(listed) : undefined;
+  const constants = listedConstants(model);
   const state = new Map<string, AnyTensor>();
   for (const { name, source } of model.graph.parameters)
-    if (name !== undefined && source.kind === 'parameter' && weights?.has(name) !== false)
+    if (name !== undefined && source.kind === 'parameter' && (weights?.has(name) ?? !constants.has(name)))
       state.set(name, source.tensor);
   for (const [name, holder] of readTied(model.metadata.get(tiedKey))) {
     const tensor = state.get(holder);

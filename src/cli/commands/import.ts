@@ -4,8 +4,8 @@ import { modelOptions, outputOption, text } from '../options.ts';
 export const importWeights: Command = {
   usage: 'import <file>',
   describe:
-    'a whole PyTorch program (.pt2) into ONNX; or weights (.pt, .safetensors, sharded, .npz) into the network that SPEC describes',
-  positionals: { file: { describe: 'a program or a checkpoint; nothing of it is ever executed' } },
+    "a whole PyTorch program (.pt2) into ONNX; another exporter's .onnx, as it is or cleaned; or weights (.pt, .safetensors, sharded, .npz) into the network that SPEC describes",
+  positionals: { file: { describe: 'a program, a model or a checkpoint; nothing of it is ever executed' } },
   options: {
     spec: { type: 'string', describe: 'JSON specification of the network', requiresArg: true },
     output: outputOption,
@@ -19,6 +19,12 @@ export const importWeights: Command = {
       describe: 'which program of a .pt2 that holds several',
       requiresArg: true,
     },
+    clean: {
+      type: 'boolean',
+      default: false,
+      describe:
+        'of an .onnx file: newer opset, constants folded, leftovers of exporters gone, parameters under their state-dict names',
+    },
     partial: {
       type: 'boolean',
       default: false,
@@ -31,8 +37,9 @@ export const importWeights: Command = {
     const path = text(args, 'file');
     const output = text(args, 'output');
     const { formatOf } = await import('../file-format.ts');
-    if ((await formatOf(path)) === 'pt2')
-      return (await import('../import-program.ts')).importProgramFile(path, output, args);
+    const format = await formatOf(path);
+    if (format === 'onnx') return (await import('../import-onnx.ts')).importOnnx(path, output, args);
+    if (format === 'pt2') return (await import('../import-program.ts')).importProgramFile(path, output, args);
     const { importCheckpoint } = await import('../import-checkpoint.ts');
     return importCheckpoint(path, output, args);
   },

@@ -1,14 +1,16 @@
 import type { Model } from '../../graph/graph.ts';
+import { listedConstants } from '../../graph/program-constants.ts';
 import { foldedFrom } from './folded.ts';
 import { signatureOf } from './signature.ts';
 
 /**
  * Initializers that torch.export's exporter made of numbers in the program (the exponent of `x ** 2`), not of parameters or buffers: nothing
- * to differentiate by, unless asked for by name. `model` is as read; nothing is known of files of other exporters.
+ * to differentiate by, unless asked for by name; and those that a cleaned file lists. `model` is as read; nothing is known of files of other exporters.
  */
 export function programConstants(model: Model): ReadonlySet<string> {
   const signature = signatureOf(model);
-  if (signature === undefined) return new Set();
+  const listed = listedConstants(model);
+  if (signature === undefined) return listed;
   const targets = [...new Set(signature.values())];
   const named = new Set(targets);
   const sources = foldedFrom(model.graph);
@@ -26,5 +28,5 @@ export function programConstants(model: Model): ReadonlySet<string> {
     return false;
   };
   const names = model.graph.parameters.map(({ name }) => name ?? '');
-  return new Set(names.filter((name) => !ofParameters(name)));
+  return new Set([...listed, ...names.filter((name) => !ofParameters(name))]);
 }

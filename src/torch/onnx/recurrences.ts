@@ -3,9 +3,9 @@ import type { Changed } from '../../costate/parameters/changed.ts';
 import type { AnyTensor } from '../../files/tensor.ts';
 import type { Model } from '../../graph/graph.ts';
 import { parameter } from '../../graph/make.ts';
-import { withModule } from '../../graph/module-path.ts';
+import { withMetadata } from '../../graph/module-path.ts';
 import * as op from '../../graph/op.ts';
-import { intOf, textOf } from '../../graph/passes/constants.ts';
+import { constantTensor, intOf, textOf } from '../../graph/passes/constants.ts';
 import { modulePathOf } from '../../graph/place.ts';
 import type { Node, Value } from '../../graph/value.ts';
 import { everyNode } from '../../graph/walk.ts';
@@ -25,17 +25,16 @@ const torchOrder: Readonly<Record<RecurrentKind, readonly number[]>> = { lstm: [
  * own, as the parameters `weight_ih_l0` ... of the module, packed in the graph.
  */
 export function packedRecurrences(model: Model, evidence: Evidence): readonly Found[] {
-  return [...everyNode(model.graph)].flatMap((node) => {
-    const kind = node.domain === '' ? kinds[node.opType] : undefined;
-    return kind === undefined ? [] : packedIn(node, kind, evidence);
-  });
+  const nodes = [...everyNode(model.graph)].filter(({ opType, domain }) => domain === '' && opType in kinds);
+  return nodes.flatMap((node) => packedIn(node, nodes, evidence));
 }
 
-function packedIn(node: Node, kind: RecurrentKind, evidence: Evidence): readonly Found[] {
+function packedIn(node: Node, all: readonly Node[], evidence: Evidence): readonly Found[] {
+  const kind = kinds[node.opType] ?? 'rnn';
   const hidden = intOf(node, 'hidden_size', 0) ?? 0;
   const directions = textOf(node.attributes.get('direction')) === 'bidirectional' ? 2 : 1;
   const gates = torchOrder[kind].length;
-  const stem = stemOf(node, evidence);
+  const stem = stemOf(node, all, evidence);
   if (stem === undefined || hidden === 0 || intOf(node, 'layout', 0) !== 0) return [];
   const suffixes = directions === 2 ? [stem.suffix, `${stem.suffix}_reverse`] : [stem.suffix];
   const found: Found[] = [];
@@ -52,8 +51,10 @@ function packedIn(node: Node, kind: RecurrentKind, evidence: Evidence): readonly
       node,
       input,
       key: names.join(' '),
-      make: () => withModule(modulePathOf(node), () => packed(tensor, names, shape, kind, kindsOf.length)),
-      changed: names.map((name): Changed => ({ name, why: `the exporter packed it into '${value.name ?? ''}' for ${node.opType}` })),
+      make: () => withMetadata(node.metadata, () => packed(tensor, names, shape, kind, kindsOf.length)),
+      changed: names.map(
+        (name): Changed => ({ name, why: `the exporter packed it into '${value.name ?? ''}' for ${node.opType}` }),
+      ),
     });
   };
   pack(1, ['weight_ih'], true);
@@ -90,16 +91,33 @@ function isPacked(value: Value, names: readonly string[], evidence: Evidence): b
   return sources?.length === names.length && names.every((name) => sources.includes(name));
 }
 
-/** `encoder.` and `l1` of the second layer of the module `encoder`; a path and layer that the file does not tell is none. */
-function stemOf(node: Node, evidence: Evidence): { readonly path: string; readonly suffix: string } | undefined {
+/** `encoder.` and `l1` of the second layer of the module `encoder`; undefined where the file does not tell path or layer. */
+function stemOf(node: Node, all: readonly Node[], evidence: Evidence): Stem | undefined {
   if (evidence.signature !== undefined) {
     const weights = node.inputs[1];
     const [first] = weights === undefined ? [] : (evidence.sourcesOf(weights) ?? []);
     const [, path, suffix] = /^(.*\.)?weight_ih_(l\d+)(?:_reverse)?$/.exec(first ?? '') ?? [];
     return suffix === undefined ? undefined : { path: path ?? '', suffix };
   }
+  const [, scope, count] = /^((?:\/.*)?)\/(?:LSTM|GRU|RNN)(?:_(\d+))?$/.exec(node.name ?? '') ?? [];
+  if (scope === undefined) return undefined;
   const path = modulePathOf(node);
-  const [, count] = new RegExp(`/${node.opType}(?:_(\\d+))?$`).exec(node.name ?? '') ?? [];
-  if (path === undefined) return node.name === node.opType ? undefined : undefined;
-  return evidence.isRepeated(node) ? undefined : { path: `${path}.`, suffix: `l${count ?? 0}` };
+  // A module that is called twice has its layers twice: the count is no layer then.
+  const weights = node.inputs[1];
+  const again = all.some((other) => {
+    return other !== node && other.name?.startsWith(`${scope}/`) && sameNumbers(other.inputs[1], weights);
+  });
+  return again ? undefined : { path: path === undefined ? '' : `${path}.`, suffix: `l${count ?? 0}` };
+}
+
+interface Stem {
+  readonly path: string;
+  readonly suffix: string;
+}
+
+function sameNumbers(a: Value | undefined, b: Value | undefined): boolean {
+  if (a === b) return true;
+  const [left, right] = [constantTensor(a), constantTensor(b)];
+  if (left === undefined || right === undefined || left.bytes.length !== right.bytes.length) return false;
+  return left.bytes.every((byte, index) => byte === right.bytes[index]);
 }

@@ -1,6 +1,6 @@
-import { parameter } from '../../graph/make.ts';
 import type { Model } from '../../graph/graph.ts';
-import { withModule } from '../../graph/module-path.ts';
+import { parameter } from '../../graph/make.ts';
+import { withMetadata } from '../../graph/module-path.ts';
 import * as op from '../../graph/op.ts';
 import { modulePathOf } from '../../graph/place.ts';
 import type { Node, Value } from '../../graph/value.ts';
@@ -27,7 +27,8 @@ export function transposedWeights(model: Model, evidence: Evidence): readonly Fo
       node,
       input: 1,
       key: name,
-      make: () => withModule(modulePathOf(node), () => op.transpose(parameter(name, transposed(tensor)), { perm: [1, 0] })),
+      make: () =>
+        withMetadata(node.metadata, () => op.transpose(parameter(name, transposed(tensor)), { perm: [1, 0] })),
       changed: [{ name, why: `the exporter stored it transposed, as '${stored}'` }],
     });
   }
@@ -35,9 +36,11 @@ export function transposedWeights(model: Model, evidence: Evidence): readonly Fo
 }
 
 /** `aten.linear.default](args = (%x, %p_fc_weight, ...` -> fc.weight. */
-function fromCall(node: Node, value: Value, { signature, sourcesOf }: Pick<Evidence, 'signature' | 'sourcesOf'>) {
+function fromCall(node: Node, value: Value, evidence: Evidence): string | undefined {
   const [, placeholder] = /aten\.linear\.default\]\(args = \(%\w+, %(\w+)/.exec(callOf(node)) ?? [];
-  return placeholder === undefined ? undefined : signature?.get(placeholder);
+  const name = placeholder === undefined ? undefined : evidence.signature?.get(placeholder);
+  const sources = evidence.sourcesOf(value) ?? [];
+  return name !== undefined && sources.every((source) => source === name) ? name : undefined;
 }
 
 function fromScope(node: Node, value: Value, evidence: Evidence): string | undefined {

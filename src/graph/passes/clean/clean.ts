@@ -8,6 +8,7 @@ import { shareCommon } from '../share.ts';
 import { mergeCasts } from './casts.ts';
 import { constantsToInitializers } from './constants.ts';
 import { shareInitializers } from './duplicates.ts';
+import { listConstants, unlistConstants } from './listed.ts';
 import { mergeMoves } from './moves.ts';
 import { removeNoOps } from './no-ops.ts';
 import { dropUnusedOutputs } from './outputs.ts';
@@ -70,9 +71,10 @@ export function cleanModel(given: Model, options: CleanOptions = {}): Cleaned {
     }
     return after;
   };
-  let model = run('raise the opset', given, (one) => raised(one, options.opset));
+  let model = run('raise the opset', unlistConstants(given), (one) => raised(one, options.opset));
   model = run('name modules', model, nameScopes);
   model = run('make Constant nodes initializers', model, constantsToInitializers);
+  model = run('share equal constants', model, (one) => shareInitializers(one));
   for (let round = 0; round < mostRounds; round++) {
     const before = model;
     for (const [name, pass] of rounds) model = run(name, model, pass);
@@ -80,6 +82,7 @@ export function cleanModel(given: Model, options: CleanOptions = {}): Cleaned {
   }
   model = run('drop unused outputs', model, dropUnusedOutputs);
   model = run('share equal constants', model, (one) => shareInitializers(one));
+  model = run('list constants', model, listConstants);
   return { model, steps: [...report].map(([pass, { nodes, gone }]) => ({ pass, nodes, gone })) };
 }
 

@@ -2,8 +2,8 @@ import { isStored, type Tensor } from '../../../files/tensor.ts';
 import type { Graph, Model } from '../../graph.ts';
 import { makeValue } from '../../make.ts';
 import type { Value } from '../../value.ts';
-import { everyGraph } from '../../walk.ts';
 import { rewriteGraph } from '../rewrite.ts';
+import { constantsOf } from './listed.ts';
 
 export interface DuplicateOptions {
   /** Which parameters may stand for one another where their bytes are equal; none without it: each is differentiated by itself. */
@@ -26,7 +26,8 @@ function shared(graph: Graph, mayShare: (parameter: Value) => boolean): Graph {
   const isShared = (value: Value): boolean =>
     value.source.kind === 'constant' ||
     (value.source.kind === 'parameter' && value.source.overridable !== true && mayShare(value));
-  for (const value of tensorsOf(graph)) {
+  // Parameters first: a constant that is one already is not held twice.
+  for (const value of new Set([...graph.parameters, ...constantsOf(graph)])) {
     const tensor = 'tensor' in value.source && !isStored(value.source.tensor) ? value.source.tensor : undefined;
     if (tensor !== undefined && isShared(value)) {
       const key = `${tensor.dtype} ${tensor.shape.join(',')} ${sample(tensor)}`;
@@ -50,16 +51,6 @@ function shared(graph: Graph, mayShare: (parameter: Value) => boolean): Graph {
 /** Constants of branches may bear the same name: held together, they cannot. */
 function unnamed(value: Value): Value {
   return makeValue(value.source, value.type, undefined, value.known);
-}
-
-/** Parameters of the graph, then the constants that nodes at any depth read, each once. */
-function tensorsOf(graph: Graph): ReadonlySet<Value> {
-  const found = new Set<Value>(graph.parameters);
-  for (const { nodes, outputs } of everyGraph(graph)) {
-    for (const { inputs } of nodes) for (const value of inputs) if (value?.source.kind === 'constant') found.add(value);
-    for (const { value } of outputs) if (value.source.kind === 'constant') found.add(value);
-  }
-  return found;
 }
 
 /** Enough of the bytes to tell most tensors apart. */
