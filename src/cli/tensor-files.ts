@@ -2,7 +2,7 @@ import type { DType } from '../files/dtype.ts';
 import { HopfcoleError } from '../files/error.ts';
 import { openFile } from '../files/node/file.ts';
 import { atomicWrite } from '../files/node/write.ts';
-import { type AnyTensor, fromNumbers, load, type Tensor, toNumbers } from '../files/tensor.ts';
+import { fromNumbers, load, type Tensor, toNumbers } from '../files/tensor.ts';
 import { readTensors, type TensorFormat, tensorFormatOf, tensorFormats, writeTensors } from '../files/tensors.ts';
 import type { TensorDescription } from '../runtime/session.ts';
 
@@ -21,25 +21,47 @@ export function tensorFormat(path: string): TensorFormat {
 export async function readInputs(path: string, wanted: readonly TensorDescription[]): Promise<Map<string, Tensor>> {
   const source = await openFile(path);
   try {
-    const arrays = await readTensors(source, tensorFormatOf(path));
-    const fromText = tensorFormatOf(path) === 'csv';
-    const feeds = new Map<string, Tensor>();
-    for (const { name, dtype } of wanted) {
-      const array = arrays.get(name) ?? soleUnnamed(arrays, wanted);
-      if (array !== undefined) feeds.set(name, fromText ? asDeclared(await load(array), dtype) : await load(array));
+    const arrays = new Map<string, Tensor>();
+    for (const [name, array] of await readTensors(source, tensorFormatOf(path))) {
+      const needed = wanted.some((one) => one.name === name) || (name === '' && wanted.length === 1);
+      if (needed) arrays.set(name, await load(array));
+      else arrays.set(name, { dtype: array.dtype, shape: array.shape, bytes: none });
     }
-    const missing = wanted.filter(({ name }) => !feeds.has(name));
-    if (missing.length === 0) return feeds;
-    const has = [...arrays.keys()].map((name) => name || 'one unnamed array').join(', ');
-    throw new HopfcoleError(
-      'MISSING_INPUT',
-      `missing ${missing.map(described).join('; ')}`,
-      { file: path },
-      `The file has ${has === '' ? 'nothing' : has}`,
-    );
+    return feedsOf(arrays, wanted, path);
   } finally {
     await source.close?.();
   }
+}
+
+const none = new Uint8Array(0);
+
+/** The same of arrays in memory that were read from `path`. */
+export function feedsOf(
+  arrays: ReadonlyMap<string, Tensor>,
+  wanted: readonly TensorDescription[],
+  path: string,
+): Map<string, Tensor> {
+  const fromText = tensorFormatOf(path) === 'csv';
+  const feeds = new Map<string, Tensor>();
+  for (const { name, dtype } of wanted) {
+    const array = arrays.get(name) ?? (wanted.length === 1 ? arrays.get('') : undefined);
+    if (array !== undefined) feeds.set(name, fromText ? asDeclared(array, dtype) : widened(array, dtype));
+  }
+  const missing = wanted.filter(({ name }) => !feeds.has(name));
+  if (missing.length === 0) return feeds;
+  const has = [...arrays.keys()].map((name) => name || 'one unnamed array').join(', ');
+  throw new HopfcoleError(
+    'MISSING_INPUT',
+    `missing ${missing.map(described).join('; ')}`,
+    { file: path },
+    `The file has ${has === '' ? 'nothing' : has}`,
+  );
+}
+
+/** bfloat16 programs compute in float32, which holds every number of theirs. */
+function widened(tensor: Tensor, dtype: DType): Tensor {
+  if (tensor.dtype !== 'bfloat16' || dtype !== 'float32') return tensor;
+  return fromNumbers(dtype, tensor.shape, toNumbers(tensor));
 }
 
 /** Text names no element type: its numbers become what the model takes, where that holds them. */
@@ -52,10 +74,6 @@ function asDeclared(tensor: Tensor, dtype: DType): Tensor {
 }
 
 const floats: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float32', 'float64']);
-
-function soleUnnamed(arrays: ReadonlyMap<string, AnyTensor>, wanted: readonly unknown[]): AnyTensor | undefined {
-  return wanted.length === 1 ? arrays.get('') : undefined;
-}
 
 function described({ name, dtype, shape }: TensorDescription): string {
   return `${name} ${dtype}${shape === undefined ? '' : `[${shape.map((dim) => dim ?? '?').join(', ')}]`}`;

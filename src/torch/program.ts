@@ -1,3 +1,4 @@
+import type { DType } from '../files/dtype.ts';
 import { HopfcoleError } from '../files/error.ts';
 import type { ByteSource } from '../files/source.ts';
 import type { AnyTensor } from '../files/tensor.ts';
@@ -6,7 +7,7 @@ import { model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { stateKey, tiedKey, writeTied } from '../layers/state-dict.ts';
 import { type Method, openPrograms } from './archive/archive.ts';
-import { inputsOf } from './lower/inputs.ts';
+import { inputsOf, whyWidened } from './lower/inputs.ts';
 import { lowerNodes } from './lower/lower.ts';
 import { outputsOf } from './lower/outputs.ts';
 import { GraphScope, type Report } from './lower/scope.ts';
@@ -37,6 +38,8 @@ export interface ImportedProgram {
   readonly constants: readonly { readonly name: string; readonly value: unknown }[];
   /** Buffers and inputs that the program writes to, whose new contents are no outputs of the model. */
   readonly mutated: readonly string[];
+  /** Element types of outputs that are given in a wider one. */
+  readonly precision: ReadonlyMap<string, DType>;
   /** The value each module gave last, by its path; the values of the graph by the program's names. */
   readonly modules: ReadonlyMap<string, Value>;
   readonly values: ReadonlyMap<string, Value>;
@@ -57,7 +60,7 @@ export async function importProgram(source: ByteSource, options: ImportOptions =
   const given = inputsOf(program, tensors, scope, source.name);
   lowerNodes(scope, report);
   if (report.unsupported.size > 0) throw unsupported(report, source.name);
-  const { outputs, constants, mutated } = outputsOf(program, scope, given.inputs, source.name);
+  const { outputs, constants, mutated, precision } = outputsOf(program, scope, given.inputs, source.name);
   const { state, tied } = given;
   const built = model({
     name: options.name ?? method.name,
@@ -78,9 +81,13 @@ export async function importProgram(source: ByteSource, options: ImportOptions =
       unused: given.weights.filter((name) => !inGraph.has(tied.get(name) ?? name)),
       missing: [],
     },
-    changed: given.changed.filter(({ name }) => inGraph.has(name) || !given.weights.includes(name)),
+    changed: [
+      ...given.changed.filter(({ name }) => inGraph.has(name) || !given.weights.includes(name)),
+      ...[...precision].map(([name, dtype]) => ({ name, why: whyWidened(dtype) })),
+    ],
     constants,
     mutated,
+    precision,
     modules: report.modules,
     values: report.values,
   };

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { relativeError } from '../../src/cli/check-model.ts';
 import { check } from '../../src/cli/commands/check.ts';
 import { inspect } from '../../src/cli/commands/inspect.ts';
+import { relativeError } from '../../src/cli/relative-error.ts';
 import { readArrays, readInputs } from '../../src/cli/tensor-files.ts';
 import { openSession } from '../../src/runtime/node/open.ts';
 import { perform } from '../support/command.ts';

@@ -1,3 +1,4 @@
+import type { Checked } from '../check-expected.ts';
 import type { Command, Outcome } from '../command.ts';
 import { optionalNumber, optionalText, providerOptions, text } from '../options.ts';
 
@@ -5,11 +6,16 @@ export const check: Command = {
   usage: 'check <file> [expected]',
   describe: 'is it whole, valid and safe, and does it give these outputs',
   positionals: {
-    file: { describe: 'a model or a checkpoint' },
-    expected: { describe: 'the outputs a model should give' },
+    file: { describe: 'a model, a program or a checkpoint' },
+    expected: { describe: 'the outputs a model should give, and values inside by module path' },
   },
   options: {
-    input: { type: 'string', describe: 'inputs of the run that is compared', requiresArg: true },
+    input: {
+      type: 'string',
+      describe: 'inputs of the run that is compared (default: the file of expected outputs has them too)',
+      requiresArg: true,
+    },
+    method: { type: 'string', describe: 'which program of a .pt2 that holds several', requiresArg: true },
     tolerance: {
       type: 'number',
       describe: 'largest error allowed, relative to the largest value (default by dtype)',
@@ -21,6 +27,12 @@ export const check: Command = {
   async run(args, context): Promise<Outcome> {
     const path = text(args, 'file');
     const expected = optionalText(args, 'expected');
+    const compared = async (checked: Checked) => {
+      const { compareOutputs } = await import('../check-expected.ts');
+      const tolerance = optionalNumber(args, 'tolerance', { above: 0 });
+      const inputs = optionalText(args, 'input');
+      return compareOutputs(checked, { path: expected ?? '', inputs, tolerance }, args, context);
+    };
     const { openFile } = await import('../../files/node/file.ts');
     const { recogniseFormat } = await import('../../checkpoint/recognise.ts');
     const source = await openFile(path);
@@ -30,6 +42,13 @@ export const check: Command = {
     if (array !== undefined) {
       await source.close?.();
       return describeArray(path, array);
+    }
+    if (format === 'pt2') {
+      await source.close?.();
+      const { openProgram } = await import('../program-files.ts');
+      const program = await openProgram(path, args);
+      const outcome = await (await import('../check-program.ts')).checkProgram(path, program);
+      return expected === undefined ? outcome : compared(program);
     }
     if (format !== 'onnx' && format !== 'unknown') {
       await source.close?.();
@@ -43,10 +62,11 @@ export const check: Command = {
         text: [`${path}: valid specification of ${layers.length} layers`],
       };
     }
-    const { checkModel, compareOutputs } = await import('../check-model.ts');
+    const { checkModel } = await import('../check-model.ts');
     const outcome = await checkModel(path, source);
     if (expected === undefined) return outcome;
-    const tolerance = optionalNumber(args, 'tolerance', { above: 0 });
-    return compareOutputs(path, text(args, 'input'), expected, tolerance, args, context);
+    const { openModel } = await import('../model-files.ts');
+    const { model, folder } = await openModel(path);
+    return compared({ model, folder, file: path });
   },
 };

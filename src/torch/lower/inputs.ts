@@ -65,7 +65,7 @@ export function inputsOf(program: Program, tensors: ProgramTensors, scope: Graph
 
   const hold = (name: string, tensor: AnyTensor): Tensorial => {
     if (tensor.dtype === 'complex64' || tensor.dtype === 'complex128') {
-      changed.push({ name, why: 'complex numbers are pairs of real ones along a new last axis' });
+      changed.push({ name, why: whyWidened(tensor.dtype) });
       return parts(parameter(name, realPairs(tensor)));
     }
     return cast(parameter(name, tensor), computed(tensor.dtype));
@@ -82,13 +82,7 @@ export function inputsOf(program: Program, tensors: ProgramTensors, scope: Graph
     }
     const dtype = computed(meta.dtype);
     const isComplex = /^complex/.test(meta.dtype);
-    if (dtype !== meta.dtype)
-      changed.push({
-        name,
-        why: isComplex
-          ? 'complex numbers are pairs of real ones along a new last axis'
-          : `${meta.dtype} is taken as ${dtype}`,
-      });
+    if (dtype !== meta.dtype) changed.push({ name, why: whyWidened(meta.dtype) });
     const value = input(name, dtype, isComplex ? [...meta.sizes, 2] : meta.sizes);
     inputs.push(value);
     scope.setCell(name, new Cell(isComplex ? parts(value) : value));
@@ -105,6 +99,14 @@ export function inputsOf(program: Program, tensors: ProgramTensors, scope: Graph
       file,
     );
   return { inputs, weights, state, tied, changed };
+}
+
+/** Why an input or output of the program is of another element type in the graph. */
+export function whyWidened(dtype: DType): string {
+  const isComplex = dtype === 'complex64' || dtype === 'complex128';
+  return isComplex
+    ? 'complex numbers are pairs of real ones along a new last axis'
+    : `${dtype} is computed in ${computed(dtype)}, for which runtimes have kernels`;
 }
 
 /** Real and imaginary part of pairs along the last axis. */

@@ -1,3 +1,4 @@
+import type { DType } from '../../files/dtype.ts';
 import { HopfcoleError } from '../../files/error.ts';
 import { isValue } from '../../graph/apply.ts';
 import type { Output } from '../../graph/graph.ts';
@@ -13,6 +14,8 @@ export interface Given {
   readonly outputs: readonly Output[];
   readonly constants: readonly { readonly name: string; readonly value: unknown }[];
   readonly mutated: readonly string[];
+  /** Element types of the program where the graph's are others. */
+  readonly precision: ReadonlyMap<string, DType>;
 }
 
 /**
@@ -23,6 +26,7 @@ export function outputsOf(program: Program, scope: GraphScope, inputs: readonly 
   const outputs: Output[] = [];
   const constants: { name: string; value: unknown }[] = [];
   const mutated: string[] = [];
+  const precision = new Map<string, DType>();
   const taken = new Set(inputs.map(({ name }) => name ?? ''));
   const seen = new Set<Value>();
   for (const spec of program.inputs) if ('target' in spec) taken.add(spec.target);
@@ -40,6 +44,8 @@ export function outputsOf(program: Program, scope: GraphScope, inputs: readonly 
     }
     const name = free(wanted, taken);
     taken.add(name);
+    const meta = argument.kind === 'tensor' ? scope.meta(argument.name) : undefined;
+    if (meta !== undefined && meta.dtype !== value.dtype) precision.set(name, meta.dtype);
     outputs.push({ name, value: fresh(value, seen) });
     seen.add(value);
   }
@@ -57,7 +63,7 @@ export function outputsOf(program: Program, scope: GraphScope, inputs: readonly 
       { file },
       'Export a module that returns tensors',
     );
-  return { outputs, constants, mutated: [...new Set(mutated)] };
+  return { outputs, constants, mutated: [...new Set(mutated)], precision };
 }
 
 function asValue(argument: Argument, scope: GraphScope, file: string): Value | undefined {
