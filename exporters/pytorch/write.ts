@@ -135,5 +135,6 @@ class Storages {
 }
 
 function window({ source, offset, length }: { source: ByteSource; offset: number; length: number }): ByteSource {
+  if (offset === 0 && length === source.size) return source;
   return { name: source.name, size: length, read: (at, count) => source.read(offset + at, count) };
 }

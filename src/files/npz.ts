@@ -67,5 +67,6 @@ export async function writeNpy(name: string, tensor: AnyTensor, sink: ByteSink):
 }
 
 function rangeSource({ source, offset, length }: { source: ByteSource; offset: number; length: number }): ByteSource {
+  if (offset === 0 && length === source.size) return source;
   return { name: source.name, size: length, read: (at, count) => source.read(offset + at, count) };
 }

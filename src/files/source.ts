@@ -10,6 +10,11 @@ export interface ByteSource {
   readonly size: number;
   /** Exactly `length` bytes from `offset`; a range outside the source is a TRUNCATED error. Memory sources return views. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * All bytes from first to last, for a source that holds them against a checksum and would otherwise be read twice: what is wrong is thrown
+   * at the end at the latest, so nothing made of them may be believed before.
+   */
+  pieces?(): AsyncGenerator<Uint8Array>;
   close?(): Promise<void>;
 }
 

@@ -1,3 +1,4 @@
+import { piecesOf } from '../pieces.ts';
 import { type ByteSource, checkRange } from '../source.ts';
 import { crc32 } from './crc32.ts';
 import { badZip, readDirectory, type ZipEntry } from './directory.ts';
@@ -14,8 +15,6 @@ export async function openZip(source: ByteSource): Promise<ZipArchive> {
   const entries = new Map((await readDirectory(source)).map((entry) => [entry.name, entry]));
   return { source, entries };
 }
-
-const piece = 1 << 22;
 
 /**
  * An entry as a source. A stored one is a window on the archive's own bytes; a deflated one is unpacked on its first read.
@@ -53,6 +52,15 @@ export function entrySource(archive: ZipArchive, entry: ZipEntry): ByteSource {
       await verified;
       return source.read(entry.offset + offset, length);
     },
+    async *pieces() {
+      let crc = 0;
+      for await (const chunk of piecesOf(source, entry.offset, entry.size)) {
+        crc = crc32(chunk, crc);
+        yield chunk;
+      }
+      checkCrc(source, entry, crc);
+      verified = Promise.resolve();
+    },
   };
 }
 
@@ -86,8 +94,7 @@ export function readEntry(archive: ZipArchive, entry: ZipEntry): Promise<Uint8Ar
 
 async function verify(source: ByteSource, entry: ZipEntry): Promise<void> {
   let crc = 0;
-  for (let at = 0; at < entry.size; at += piece)
-    crc = crc32(await source.read(entry.offset + at, Math.min(piece, entry.size - at)), crc);
+  for await (const chunk of piecesOf(source, entry.offset, entry.size)) crc = crc32(chunk, crc);
   checkCrc(source, entry, crc);
 }
 

@@ -80,8 +80,10 @@ export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWr
       if (deflater !== undefined) for (const chunk of packed) await emit(chunk);
       else
         for await (const chunk of chunksOf(parts)) {
+          // The sum is made while the bytes are being written.
+          const emitted = emit(chunk);
           if (streamed) head.crc = crc32(chunk, head.crc);
-          await emit(chunk);
+          await emitted;
         }
       if (streamed) await emit(descriptor(head.crc, size, zip64));
     },
