@@ -5,6 +5,7 @@ import { openFile } from '../files/node/file.ts';
 import { elementCount } from '../files/tensor.ts';
 import { openWeights } from './checkpoint-files.ts';
 import type { Outcome } from './command.ts';
+import { describeRecognised, recognisedAs } from './describe-recognised.ts';
 import { table } from './output.ts';
 
 /** Describes a checkpoint: its headers are read, its tensors are not. A format that is only recognised is said with what to do about it. */
@@ -18,6 +19,7 @@ export async function inspectCheckpoint(path: string): Promise<Outcome> {
   }));
   const parameterCount = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const bytes = parameters.reduce((sum, parameter) => sum + parameter.bytes, 0);
+  const recognised = await recognisedAs(path, tensors);
   const told = problems.map(({ code, message, where }) => ({ code, message, where }));
   return {
     json: {
@@ -29,13 +31,14 @@ export async function inspectCheckpoint(path: string): Promise<Outcome> {
       operators: {},
       functions: [],
       sites: [],
-      recognised: null,
+      recognised: recognised ?? null,
       metadata: Object.fromEntries(metadata),
       problems: told,
     },
     text: [
       `${path}: ${format}, ${parameters.length} tensors, ${parameterCount} numbers, ${bytes} bytes`,
       ...table(parameters.map((p) => [`  ${p.name}`, p.dtype, `[${p.shape.join(', ')}]`])),
+      ...(recognised === undefined ? [] : describeRecognised(recognised)),
       ...[...metadata].slice(0, 20).map(([key, value]) => `metadata ${key}: ${String(value).slice(0, 200)}`),
       ...told.map(({ code, message }) => `problem ${code}: ${message}`),
     ],

@@ -52,7 +52,9 @@ export { type LeapfrogOptions, leapfrog, type Phase } from './leapfrog.ts';
 export { type LinearOptions, linear } from './linear.ts';
 export { type AtomOptions, type LseHeadOptions, type LseOptions, lse, lseHead, softmax, tropical } from './lse.ts';
 export { type CausalOptions, causalMask } from './masks.ts';
-export { type BertHead, type BertOptions, type BertValues, bert } from './models/bert.ts';
+export { type BertOptions, type BertValues, bert } from './models/bert.ts';
+export type { BertHead } from './models/bert-heads.ts';
+export type { BertLayout } from './models/bert-names.ts';
 export { type ConvexOptions, convexNetwork } from './models/convex.ts';
 export {
   type CacheSizes,

@@ -8,6 +8,11 @@ export const importWeights: Command = {
   positionals: { file: { describe: 'a program, a model or a checkpoint; nothing of it is ever executed' } },
   options: {
     spec: { type: 'string', describe: 'JSON specification of the network', requiresArg: true },
+    config: {
+      type: 'string',
+      describe: 'config.json of a checkpoint whose network is recognised (default: the one beside it)',
+      requiresArg: true,
+    },
     output: outputOption,
     select: {
       type: 'string',

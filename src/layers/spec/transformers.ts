@@ -1,8 +1,10 @@
 import * as z from 'zod';
-import { bert, bertHeads } from '../models/bert.ts';
+import { bert } from '../models/bert.ts';
+import { bertHeads } from '../models/bert-heads.ts';
+import { bertLayouts } from '../models/bert-names.ts';
 import { positionForms } from '../models/embedded.ts';
 import { transformerEncoder } from '../models/encoder.ts';
-import { meanPool } from '../models/pool.ts';
+import { meanPool, tokenPool, tokenPools, unitVectors } from '../models/pool.ts';
 import { transformer, transformerDecoder } from '../models/seq2seq.ts';
 import { vit, vitLayouts } from '../models/vit.ts';
 import { activation, depth, eps, inputName, maskName, modelSizes, rowInput, stored } from './fields.ts';
@@ -29,6 +31,7 @@ export const transformerKinds: readonly LayerKind[] = [
   kind(
     'bert',
     {
+      layout: z.enum(bertLayouts).optional().describe("whose names the parameters have; default: the checkpoint's"),
       ...modelSizes,
       heads: size.optional().describe('default: 64 features for each'),
       positions: size.optional().describe('max_position_embeddings; default 512'),
@@ -36,12 +39,21 @@ export const transformerKinds: readonly LayerKind[] = [
       eps: eps.optional().describe('layer_norm_eps; default 1e-12 (RoBERTa: 1e-5)'),
       activation: activation.default('gelu'),
       positionOffset: z.int().min(0).default(0).describe('2 in RoBERTa'),
+      paddingToken: z
+        .int()
+        .min(0)
+        .optional()
+        .describe(
+          'RoBERTa: this token stands at the position of its own number (1), the others are counted from the next on; instead of positionOffset',
+        ),
       mask: maskName,
       tokenTypes: inputName.describe('name of an int64 input [batch, time]; default: all of type 0'),
       head: z
         .enum(bertHeads)
         .default('none')
-        .describe('none gives the last hidden state; further outputs are hidden and, where there is a pooler, pooled'),
+        .describe(
+          'none gives the last hidden state; further outputs are hidden and, where there is a pooler, pooled; question-answering gives where the answer starts, and the further output end',
+        ),
       classes: size.optional().describe('labels of the heads sequence and token'),
     },
     (place) => {
@@ -55,12 +67,13 @@ export const transformerKinds: readonly LayerKind[] = [
       });
       expose('hidden', values.hidden);
       if (values.pooled !== undefined) expose('pooled', values.pooled);
+      if (values.end !== undefined) expose('end', values.end);
       return values.output;
     },
     {
       root: true,
       about:
-        "BERT and RoBERTa with Hugging Face's names (embeddings.word_embeddings.weight, encoder.layer.0.attention.self.query.weight, with bert. before them or not); int64 tokens [batch, time] -> the last hidden state, or what its head gives.",
+        "BERT, RoBERTa and DistilBERT with Hugging Face's names (embeddings.word_embeddings.weight, encoder.layer.0.attention.self.query.weight, with bert. before them or not); int64 tokens [batch, time] -> the last hidden state, or what its head gives.",
     },
   ),
   kind(
@@ -193,5 +206,23 @@ export const transformerKinds: readonly LayerKind[] = [
     { mask: maskName },
     (place) => meanPool(place.module, place.input, rowInput(place, place.options.mask)),
     { about: 'The mean over time of [batch, time, features], of real tokens alone: sentence embeddings.' },
+  ),
+  kind(
+    'token-pool',
+    {
+      pool: z
+        .enum(tokenPools)
+        .default('mean')
+        .describe('mean-sqrt: the sum over the root of their number; weighted-mean: by 1, 2, 3, ...'),
+      mask: maskName,
+    },
+    (place) => tokenPool(place.module, place.input, place.options.pool, rowInput(place, place.options.mask)),
+    { about: 'One vector for the real tokens of [batch, time, features], as the Pooling of sentence-transformers.' },
+  ),
+  kind(
+    'normalize',
+    { eps: eps.default(1e-12).describe('what shorter vectors are divided by') },
+    ({ module, input, options }) => unitVectors(module, input, options.eps),
+    { about: 'F.normalize over the last axis: vectors of length 1.' },
   ),
 ];

@@ -1,0 +1,77 @@
+import { HopfcoleError } from '../../files/error.ts';
+import type { Json } from '../../files/json.ts';
+import { parseSpec, type Spec } from '../spec/spec.ts';
+import { bertFamily } from './bert.ts';
+import { Config } from './config.ts';
+import { type Assumed, Facts, howElse } from './facts.ts';
+import type { Family } from './family.ts';
+import { type Shaped, wrappings } from './names.ts';
+import { asSentences, type ConfiguredModule } from './sentence.ts';
+
+/** What lies beside a checkpoint: parsed JSON, by what it is. */
+export interface Beside {
+  /** config.json, and its name for errors. */
+  readonly config?: { readonly document: Json; readonly file: string } | undefined;
+  /** The modules of a sentence-transformers folder. */
+  readonly modules?: readonly ConfiguredModule[] | undefined;
+}
+
+/** What network a checkpoint is taken for. */
+export interface Recognised {
+  /** `ResNet-18`, `BERT for masked words`. */
+  readonly network: string;
+  /** `resnet`, `bert`: a row of docs/recognised.md. */
+  readonly family: string;
+  /** What neither shapes nor the configuration tell, and what it was taken for. */
+  readonly assumed: readonly Assumed[];
+  /** What nothing tells and nothing may be assumed of, by the names that config.json has for it. */
+  readonly needed: readonly string[];
+  /** The specification as --spec takes it; where something is needed, a sketch of it. */
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** More telling names first: what ends in a plain Linear is also many other things. */
+const families: readonly Family[] = [bertFamily];
+
+/**
+ * What network these weights belong to, by names, shapes and the configuration beside them; undefined where it is none that is known.
+ * @throws UNRECOGNISED_NETWORK for a known one with something that no layer does, BAD_CONFIG.
+ */
+export function recognise(tensors: ReadonlyMap<string, Shaped>, beside: Beside = {}): Recognised | undefined {
+  const { config: given } = beside;
+  const config = given === undefined ? undefined : new Config(given.document, given.file);
+  for (const names of wrappings(tensors))
+    for (const { family, tell } of families) {
+      const facts = new Facts(config);
+      const found = tell(names, facts);
+      if (found === undefined) continue;
+      const told = beside.modules === undefined ? found : asSentences(found, beside.modules);
+      const dtype = names.dtype === 'float64' ? { dtype: 'float64' } : {};
+      const { assumed, needed } = facts;
+      return { network: told.network, family, assumed, needed: [...new Set(needed)], spec: { ...told.spec, ...dtype } };
+    }
+  return undefined;
+}
+
+/**
+ * The specification of what was recognised. @throws UNRECOGNISED_NETWORK where it is nothing, CONFIG_NEEDED where numbers are missing, each
+ * with what to do.
+ */
+export function specOf(recognised: Recognised | undefined, file: string): Spec {
+  if (recognised === undefined)
+    throw new HopfcoleError(
+      'UNRECOGNISED_NETWORK',
+      'the file holds weights of no network that is known by its names',
+      { file },
+      howElse,
+    );
+  const { network, needed, spec } = recognised;
+  if (needed.length > 0)
+    throw new HopfcoleError(
+      'CONFIG_NEEDED',
+      `${network}: its shapes do not tell ${needed.join(', ')}`,
+      { file },
+      `Put the config.json that says so beside the file, or name it with --config FILE; or say --spec, beginning with ${JSON.stringify(spec)}`,
+    );
+  return parseSpec(spec, file);
+}
