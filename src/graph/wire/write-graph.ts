@@ -2,6 +2,7 @@ import { HopfcoleError } from '../../files/error.ts';
 import type { GraphInit, onnx, TensorInit } from '../../onnx/messages.ts';
 import { parameterAt } from '../check.ts';
 import type { Graph, Output } from '../graph.ts';
+import { moduleKey } from '../module-path.ts';
 import { schemaOf } from '../schema.ts';
 import type { Node, Value } from '../value.ts';
 import { attributesToProto } from './attributes.ts';
@@ -112,7 +113,7 @@ export class GraphWriter {
     const origin = node.origin as NodeInit | undefined;
     const sameDomain =
       origin !== undefined && (origin.domain === 'ai.onnx' ? '' : (origin.domain ?? '')) === node.domain;
-    const name = node.name ?? (origin === undefined ? this.fresh.next(`node_${node.opType}`) : undefined);
+    const name = node.name ?? (origin === undefined ? this.fresh.next(nodeStem(node)) : undefined);
     const written = {
       input: node.inputs.map((value) => (value === undefined ? '' : nameIn(scope, value, node))),
       output: this.outputsOf(node, scope),
@@ -222,4 +223,10 @@ function inFileOrder(
   const place = new Map(before.map(({ name }, index) => [name ?? '', index]));
   const rank = (value: Value): number => place.get(nameOf(value)) ?? before.length;
   return values.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** A node that nobody named is called after its operator and the module it belongs to: `blocks.0.attn/MatMul`. */
+function nodeStem({ metadata, opType }: Node): string {
+  const module = metadata.get(moduleKey);
+  return module === undefined ? `node_${opType}` : `${module}/${opType}`;
 }
