@@ -2,8 +2,18 @@ import { dirname } from 'node:path';
 import { type Checkpoint, type CheckpointOptions, openCheckpoint } from '../checkpoint/open.ts';
 import { openFile } from '../files/node/file.ts';
 import { fileFolder } from '../files/node/folder.ts';
+import { formatOf } from './file-format.ts';
 
-/** Opens a checkpoint; its tensors stay ranges of the file. */
+/** Opens a checkpoint, or the weights of a program without its graph; tensors stay ranges of the file. */
 export async function openWeights(path: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
+  if ((await formatOf(path)) === 'pt2') {
+    const { programWeights } = await import('../torch/describe.ts');
+    return {
+      format: 'pt2',
+      tensors: new Map(await programWeights(await openFile(path))),
+      metadata: new Map(),
+      problems: [],
+    };
+  }
   return openCheckpoint(await openFile(path), fileFolder(dirname(path)), options);
 }

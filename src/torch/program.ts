@@ -1,12 +1,11 @@
 import type { DType } from '../files/dtype.ts';
-import { HopfcoleError } from '../files/error.ts';
 import type { ByteSource } from '../files/source.ts';
 import type { AnyTensor } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { stateKey, tiedKey, writeTied } from '../layers/state-dict.ts';
-import { type Method, openPrograms } from './archive/archive.ts';
+import { chosenMethod, openPrograms } from './archive/archive.ts';
 import { inputsOf, whyWidened } from './lower/inputs.ts';
 import { lowerNodes } from './lower/lower.ts';
 import { outputsOf } from './lower/outputs.ts';
@@ -52,7 +51,7 @@ export interface ImportedProgram {
  */
 export async function importProgram(source: ByteSource, options: ImportOptions = {}): Promise<ImportedProgram> {
   const methods = await openPrograms(source);
-  const method = chosen(methods, options.method, source.name);
+  const method = chosenMethod(methods, options.method, source.name);
   const program = readProgram(method.json, `${source.name}:${method.name}.json`);
   const tensors = { weights: await method.weights(), constants: await method.constants() };
   const scope = new GraphScope(program.graph);
@@ -91,25 +90,6 @@ export async function importProgram(source: ByteSource, options: ImportOptions =
     modules: report.modules,
     values: report.values,
   };
-}
-
-function chosen(methods: readonly Method[], asked: string | undefined, file: string): Method {
-  const found =
-    asked === undefined
-      ? methods.length === 1
-        ? methods[0]
-        : methods.find(({ name }) => name === 'model' || name === 'forward')
-      : methods.find(({ name }) => name === asked);
-  if (found !== undefined) return found;
-  const names = methods.map(({ name }) => `'${name}'`).join(', ');
-  throw new HopfcoleError(
-    'AMBIGUOUS_PROGRAM',
-    asked === undefined
-      ? `the archive holds several programs: ${names}`
-      : `the archive holds no program '${asked}', but ${names}`,
-    { file },
-    'Say which one is meant: --method NAME',
-  );
 }
 
 /** What an archive holds of tensors. */

@@ -4,7 +4,7 @@ import { text } from '../options.ts';
 export const inspect: Command = {
   usage: 'inspect <file>',
   describe: 'format, opsets, inputs, outputs, parameters, operators, HJ sites',
-  positionals: { file: { describe: 'a model or a checkpoint' } },
+  positionals: { file: { describe: 'a model, a program or a checkpoint' } },
   options: {},
   example: 'hopfcole inspect fixtures/digits/digits_lse.pt',
   async run(args): Promise<Outcome> {
@@ -21,6 +21,7 @@ export const inspect: Command = {
     }
     if (format === 'onnx' || format === 'unknown')
       return (await import('../inspect-model.ts')).inspectModel(path, source);
+    if (format === 'pt2') return (await import('../inspect-program.ts')).inspectProgram(path);
     return (await import('../inspect-checkpoint.ts')).inspectCheckpoint(path);
   },
 };

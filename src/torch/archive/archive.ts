@@ -74,6 +74,26 @@ async function byteOrder(archive: ZipArchive, root: string): Promise<'little' | 
   throw new HopfcoleError('BAD_PROGRAM', "its byteorder is neither 'little' nor 'big'", { file: archive.source.name });
 }
 
+/** The program asked for; the only one, `model` or `forward`, where none is. @throws AMBIGUOUS_PROGRAM listing those there are. */
+export function chosenMethod(methods: readonly Method[], asked: string | undefined, file: string): Method {
+  const found =
+    asked === undefined
+      ? methods.length === 1
+        ? methods[0]
+        : methods.find(({ name }) => name === 'model' || name === 'forward')
+      : methods.find(({ name }) => name === asked);
+  if (found !== undefined) return found;
+  const names = methods.map(({ name }) => `'${name}'`).join(', ');
+  throw new HopfcoleError(
+    'AMBIGUOUS_PROGRAM',
+    asked === undefined
+      ? `the archive holds several programs: ${names}`
+      : `the archive holds no program '${asked}', but ${names}`,
+    { file },
+    'Say which one is meant: --method NAME',
+  );
+}
+
 function notProgram(source: ByteSource, names: readonly string[]): HopfcoleError {
   const fail = (message: string, hint: string) =>
     new HopfcoleError('NOT_A_PROGRAM', message, { file: source.name }, hint);
