@@ -25,7 +25,7 @@ import torch.utils._pytree as pytree  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from programs.registry import PROGRAMS  # noqa: E402
+from programs.registry import FAMILY, PROGRAMS  # noqa: E402
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 FAMILIES = sorted(f[:-3] for f in os.listdir(FOLDER) if f.endswith(".py") and f != "registry.py" and not f.startswith("_"))
@@ -188,6 +188,12 @@ def made(name, out):
     for k, (args, named) in enumerate(calls):
         flat = ep._get_flat_args_with_check(args, named)[0] if k == 0 else pytree.tree_flatten(
             (args, {key: named[key] for key in kwargs}))[0]
+        if k > 0:
+            try:
+                called(ep.module(), args, named)
+            except Exception as error:
+                notes.append(f"call {k} is outside what was exported: {first(error)}")
+                continue
         arrays, lost, kinds = answers(own, args, named, notes)
         inputs = [{"name": n, "kind": kind(value)} for n, value in zip(names, flat)]
         for i, value in enumerate(flat):
@@ -211,11 +217,10 @@ def main():
     torch.set_num_threads(1)
     os.makedirs(options.out, exist_ok=True)
     wanted = options.only.split(",") if options.only else None
-    manifest, owner = [], {}
-    for family in options.family.split(","):
-        known = set(PROGRAMS)
+    manifest, families = [], options.family.split(",")
+    for family in families:
         importlib.import_module(f"programs.{family}")
-        owner.update({name: family for name in PROGRAMS if name not in known})
+    owner = {name: family for name, family in FAMILY.items() if family in families}
     if options.list:
         print("\n".join(f"{family}\t{name}" for name, family in owner.items()))
         return

@@ -199,7 +199,7 @@ class UNetPadded(UNet):
 
 @program("conv-unet-odd")
 def _():
-    return case(UNetPadded("transposed"), randn(1, 2, 19, 23), dynamic=({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},), others=[(randn(2, 2, 26, 21),)])
+    return case(UNetPadded("transposed"), randn(2, 2, 19, 23), dynamic=({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},), others=[(randn(3, 2, 26, 21),)])
 
 
 class Inception(nn.Module):
@@ -548,14 +548,14 @@ class Edsr(nn.Module):
 
 @program("conv-edsr")
 def _():
-    return case(Edsr(), torch.rand(1, 3, 7, 9), dynamic=sizes(4), others=[(torch.rand(2, 3, 12, 5),)])
+    return case(Edsr(), torch.rand(2, 3, 7, 9), dynamic=sizes(4), others=[(torch.rand(1, 3, 12, 5),)])
 
 
 class BatchNormTrain(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv, self.bn = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4, momentum=0.2)
-        self.bn1 = nn.BatchNorm1d(4, momentum=None)
+        self.bn1 = nn.BatchNorm1d(4, affine=False)
 
     def forward(self, x):
         return self.bn1(F.relu(self.bn(self.conv(x))).mean((2, 3)))

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 PROGRAMS: dict[str, Callable[[], "Case"]] = {}
+FAMILY: dict[str, str] = {}
 
 
 @dataclass
@@ -53,6 +54,7 @@ def program(name):
             return made
 
         PROGRAMS[name] = seeded
+        FAMILY[name] = build.__module__.rpartition(".")[2]
         return build
 
     return register
