@@ -1,26 +1,37 @@
 import type { HopfcoleError } from '../files/error.ts';
-import { readNpz } from '../files/npz.ts';
-import { readSafetensors } from '../files/safetensors.ts';
+import type { Change } from '../files/npz.ts';
 import type { ByteSource, Folder } from '../files/source.ts';
-import { openZip } from '../files/zip/read.ts';
-import { readGguf } from './gguf/read.ts';
-import { type Format, notCheckpoint, recogniseFormat } from './recognise.ts';
+import type { AnyTensor } from '../files/tensor.ts';
+import type { Contents, OnProblem } from './contents.ts';
+import { recogniseFormat } from './recognise.ts';
+import { refuseSelect, withPrefix } from './select.ts';
 import { readSharded } from './sharded.ts';
+import { readSingle } from './single.ts';
 import type { StateOptions } from './state.ts';
-import { type Checkpoint, type OnProblem, readTorch } from './torch.ts';
 
-export type { Checkpoint } from './torch.ts';
+/** The named tensors of a checkpoint, under the names they have in it. */
+export interface Checkpoint extends Contents {
+  readonly format: string;
+  readonly tensors: Map<string, AnyTensor>;
+  readonly changed: readonly Change[];
+  readonly code: readonly string[];
+  /** What is wrong with single tensors; without `forgiving` the first of them is thrown instead. */
+  readonly problems: readonly HopfcoleError[];
+}
 
 export interface CheckpointOptions extends StateOptions {
+  /** Only the names that begin with it, without it: `model.` or `model`. */
+  readonly prefix?: string | undefined;
   /** Describe what can be described and collect what is wrong in `problems`; otherwise the first problem is thrown. */
   readonly forgiving?: boolean;
 }
 
 /**
- * Opens a checkpoint of any format that is read (`torch-zip`, `safetensors`, `safetensors-sharded`, `npz`, `gguf`), told by its content.
+ * Opens a checkpoint of any format that is read (`torch-zip`, `torch-legacy`, `torchscript`, `torch-sharded`, `safetensors`,
+ * `safetensors-sharded`, `npz`, `npy`, `gguf`), told by its content.
  * Headers only are read; tensors are ranges of the file, under the names they have there. No code of it is ever run.
  * `folder` is where the shards of a sharded one are looked for.
- * @throws UNSUPPORTED_FORMAT with what to do, and what the formats' own readers throw.
+ * @throws UNSUPPORTED_FORMAT with what to do, UNKNOWN_PREFIX, and what the formats' own readers throw.
  */
 export async function openCheckpoint(
   source: ByteSource,
@@ -33,29 +44,11 @@ export async function openCheckpoint(
     if (options.forgiving !== true) throw problem;
     problems.push(problem);
   };
-  const { tensors, metadata, changed } = await readAs(format, source, folder, options, onProblem);
-  return { format, tensors, metadata, problems, ...(changed === undefined ? {} : { changed }) };
-}
-
-async function readAs(
-  format: Format,
-  source: ByteSource,
-  folder: Folder | undefined,
-  options: CheckpointOptions,
-  onProblem: OnProblem,
-): Promise<Omit<Checkpoint, 'problems' | 'format'>> {
-  switch (format) {
-    case 'torch-zip':
-      return readTorch(await openZip(source), options, onProblem);
-    case 'safetensors':
-      return readSafetensors(source, onProblem);
-    case 'safetensors-sharded':
-      return readSharded(source, folder, onProblem);
-    case 'npz':
-      return { tensors: await readNpz(source, onProblem), metadata: new Map() };
-    case 'gguf':
-      return readGguf(source, onProblem);
-    default:
-      throw notCheckpoint(format, source.name);
-  }
+  const isSharded = format === 'safetensors-sharded' || format === 'torch-sharded';
+  if (isSharded) refuseSelect(options, source.name);
+  const all = isSharded
+    ? await readSharded(source, folder, onProblem)
+    : await readSingle(format, source, options, onProblem);
+  const contents = options.prefix === undefined ? all : withPrefix(all, options.prefix, source.name);
+  return { changed: [], code: [], ...contents, format, problems };
 }

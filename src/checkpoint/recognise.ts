@@ -11,6 +11,7 @@ export type Format =
   | 'torchscript'
   | 'safetensors'
   | 'safetensors-sharded'
+  | 'torch-sharded'
   | 'npz'
   | 'npy'
   | 'parquet'
@@ -38,12 +39,21 @@ export async function recogniseFormat(source: ByteSource): Promise<Format> {
   const headerLength = safetensorsHeader(head);
   // A header of 128 bytes begins as a pickle of protocol 0 does: what fits in the file is asked first.
   if (headerLength <= BigInt(source.size)) return 'safetensors';
-  if (head[0] === 0x80 && (head[1] ?? 99) <= 5) return startsWith(head.subarray(2), legacy) ? 'torch-legacy' : 'pickle';
-  // The oldest torch files are tar archives.
-  if (startsWith(head.subarray(257), [...'ustar'].map(codeOf))) return 'torch-legacy';
+  if (head[0] === 0x80 && (head[1] ?? 99) <= 5) return isLegacy(head) ? 'torch-legacy' : 'pickle';
+  if (await isTar(source)) return 'torch-legacy';
   if (headerLength < 2n ** 40n) return 'safetensors';
   if (/^(\xef\xbb\xbf)?\s*\{/.test(String.fromCharCode(...head))) return jsonFormat(source);
   return (await isOnnx(source)) ? 'onnx' : 'unknown';
+}
+
+/** Protocol 4 and later put a frame before the number. */
+function isLegacy(head: Uint8Array): boolean {
+  return startsWith(head.subarray(2), legacy) || (head[2] === 0x95 && startsWith(head.subarray(11), legacy));
+}
+
+/** The oldest torch files are tar archives. */
+export async function isTar(source: ByteSource): Promise<boolean> {
+  return source.size >= 512 && startsWith(await source.read(257, 5), [...'ustar'].map(codeOf));
 }
 
 /** The length that a safetensors file gives its header, a JSON object; more than any file has where it is none. */
@@ -66,7 +76,10 @@ const indexLimit = 256 * 2 ** 20;
 async function jsonFormat(source: ByteSource): Promise<Format> {
   if (source.size > indexLimit) return 'unknown';
   const text = new TextDecoder().decode(await source.read(0, source.size));
-  return /"weight_map"\s*:/.test(text) ? 'safetensors-sharded' : 'unknown';
+  if (!/"weight_map"\s*:/.test(text)) return 'unknown';
+  // Shards are called by their kind; an index that names both is read as both.
+  const isTorch = /:\s*"[^"\\]*\.(bin|pt|pth|ckpt)"/.test(text) && !/:\s*"[^"\\]*\.safetensors"/.test(text);
+  return isTorch ? 'torch-sharded' : 'safetensors-sharded';
 }
 
 /** The fields of a ModelProto and how each is written (0 number, 2 message or text). */
@@ -132,14 +145,6 @@ function codeOf(char: string): number {
 }
 
 const refusals: Partial<Record<Format, readonly [string, string]>> = {
-  'torch-legacy': [
-    'it was written by a PyTorch before 1.6, in a format that is not read',
-    'Load it with a current PyTorch and save it again: torch.save(torch.load(path, weights_only=True), path)',
-  ],
-  torchscript: [
-    'it is a TorchScript archive, which holds code',
-    'Save the weights: torch.save(torch.jit.load(path).state_dict(), path)',
-  ],
   pickle: ['it is a bare pickle, no checkpoint', 'Save the state dict with torch.save or as .safetensors'],
   hdf5: ['HDF5 files are not read', 'Save the weights as .npz or .safetensors'],
   onnx: ['it is an ONNX model, no checkpoint', 'Use it where a model is expected'],
@@ -149,7 +154,7 @@ const refusals: Partial<Record<Format, readonly [string, string]>> = {
 /** Why a file of this format is no checkpoint that can be read here, with what to do about it. */
 export function notCheckpoint(format: Format, file: string): HopfcoleError {
   const [what, hint] = refusals[format] ?? [
-    'it is none of the formats that are read (.pt, .safetensors, .npz, .gguf)',
+    'it is none of the formats that are read (.pt, .pth, .bin, .ckpt, .safetensors, .npz, .npy, .gguf)',
     'Check that the file is what its name says',
   ];
   return new HopfcoleError('UNSUPPORTED_FORMAT', what, { file }, hint);

@@ -1,23 +1,25 @@
 import { HopfcoleError } from '../files/error.ts';
 import { type Json, parseJson } from '../files/json.ts';
+import type { Change } from '../files/npz.ts';
 import { checkRelativePath } from '../files/path.ts';
-import { readSafetensors, type Safetensors } from '../files/safetensors.ts';
 import type { ByteSource, Folder } from '../files/source.ts';
 import type { AnyTensor } from '../files/tensor.ts';
-import type { Checkpoint, OnProblem } from './torch.ts';
+import type { Contents, OnProblem } from './contents.ts';
+import { recogniseFormat } from './recognise.ts';
+import { readSingle } from './single.ts';
 
 const indexLimit = 256 * 2 ** 20;
 const shardLimit = 10_000;
 
 /**
- * A sharded checkpoint by its `*.safetensors.index.json`: every tensor must stand in the shard that the index names, and nowhere else.
+ * A sharded checkpoint by its `*.safetensors.index.json` or `*.bin.index.json`; shards may be of both kinds. Every tensor must stand in the shard that the index names, and nowhere else.
  * @throws BAD_INDEX, FILE_NOT_FOUND, PATH_OUTSIDE_MODEL, and what a shard itself throws.
  */
 export async function readSharded(
   source: ByteSource,
   folder: Folder | undefined,
   onProblem: OnProblem,
-): Promise<Omit<Checkpoint, 'problems' | 'format'>> {
+): Promise<Contents> {
   const file = source.name;
   const fail = (message: string, tensor?: string) =>
     new HopfcoleError(
@@ -44,9 +46,13 @@ export async function readSharded(
   if (byShard.size > shardLimit) throw fail(`${byShard.size} shards are more than is sensible`);
 
   const found = new Map<string, AnyTensor>();
+  const changed: Change[] = [];
+  const code = new Set<string>();
   for (const [shard, names] of byShard) {
     try {
       const part = await readShard(await folder.open(shard), onProblem);
+      changed.push(...(part.changed ?? []).filter(({ name }) => map.get(name) === shard));
+      for (const name of part.code ?? []) code.add(name);
       for (const name of names)
         if (!part.tensors.has(name)) onProblem(fail(`it is not in ${shard}, where the index has it`, name));
       for (const [name, tensor] of part.tensors) {
@@ -67,26 +73,26 @@ export async function readSharded(
     const tensor = found.get(name as string);
     if (tensor !== undefined) tensors.set(name as string, tensor);
   }
-  return { tensors, metadata: plainMetadata(index) };
+  return { tensors, metadata: plainMetadata(index), changed, code: [...code].sort() };
 }
 
-/** @throws UNSUPPORTED_FORMAT where the shard is another format's, as PyTorch's own `.bin` shards are. */
-async function readShard(source: ByteSource, onProblem: OnProblem): Promise<Safetensors> {
-  const head = await source.read(0, Math.min(4, source.size));
-  if (head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4)
-    throw new HopfcoleError(
-      'UNSUPPORTED_FORMAT',
-      'this shard is a PyTorch archive; shards are read as .safetensors',
-      { file: source.name },
-      'Save the model again with safe_serialization=True, or import a .pt file of all its weights',
-    );
-  return readSafetensors(source, onProblem);
+/** One shard: a file of tensors by itself, never another index. @throws UNSUPPORTED_FORMAT, and what its format's reader throws. */
+async function readShard(source: ByteSource, onProblem: OnProblem): Promise<Contents> {
+  const format = await recogniseFormat(source);
+  if (format === 'safetensors' || format === 'torch-zip' || format === 'torch-legacy')
+    return readSingle(format, source, {}, onProblem);
+  throw new HopfcoleError(
+    'UNSUPPORTED_FORMAT',
+    'this shard is neither .safetensors nor a file of torch.save',
+    { file: source.name },
+    'Fetch all files of the checkpoint again',
+  );
 }
 
 /** What the index says of the whole: sizes, and which name stands for a tied one that was dropped. */
-function plainMetadata(index: Json): Checkpoint['metadata'] {
+function plainMetadata(index: Json): Contents['metadata'] {
   const said = index instanceof Map ? index.get('metadata') : undefined;
-  const plain: Checkpoint['metadata'] = new Map();
+  const plain: Contents['metadata'] = new Map();
   if (!(said instanceof Map)) return plain;
   for (const [key, value] of said as ReadonlyMap<string, Json>)
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') plain.set(key, value);

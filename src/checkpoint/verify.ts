@@ -10,10 +10,10 @@ import { type Checkpoint, type CheckpointOptions, openCheckpoint } from './open.
 export async function verifyCheckpoint(
   source: ByteSource,
   folder?: Folder,
-  options: Pick<CheckpointOptions, 'select'> = {},
+  options: Pick<CheckpointOptions, 'select' | 'prefix'> = {},
 ): Promise<Checkpoint> {
   const checkpoint = await openCheckpoint(source, folder, options);
-  if (checkpoint.format === 'torch-zip' || checkpoint.format === 'npz') {
+  if (['torch-zip', 'torchscript', 'npz'].includes(checkpoint.format)) {
     const archive = await openZip(source);
     for (const entry of archive.entries.values()) await verifyEntry(archive, entry);
   }

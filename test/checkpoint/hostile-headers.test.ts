@@ -136,7 +136,7 @@ const others: Case[] = [
   ['one byte', 'UNSUPPORTED_FORMAT', () => Uint8Array.from([0x50])],
   ['noise', 'UNSUPPORTED_FORMAT', () => Uint8Array.from({ length: 5000 }, (_, i) => (i * 7919 + (i >> 3)) % 256)],
   ['a bare pickle', 'UNSUPPORTED_FORMAT', () => call('os', 'system')],
-  ['a GGUF file', 'UNSUPPORTED_FORMAT', () => text('GGUF\x03\0\0\0')],
+  ['a GGUF file that is cut short', 'BAD_GGUF', () => text('GGUF\x03\0\0\0')],
   ['an HDF5 file', 'UNSUPPORTED_FORMAT', () => join([0x89], 'HDF\r\n\x1a\n')],
 ];
 

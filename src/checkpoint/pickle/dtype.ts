@@ -14,15 +14,16 @@ const storages: Readonly<Record<string, StorageType | 'untyped'>> = {
   BoolStorage: 'bool',
   ComplexFloatStorage: 'complex64',
   ComplexDoubleStorage: 'complex128',
-  QInt8Storage: 'quantised',
-  QUInt8Storage: 'quantised',
-  QInt32Storage: 'quantised',
-  QUInt4x2Storage: 'quantised',
-  QUInt2x4Storage: 'quantised',
+  ComplexHalfStorage: 'complex32',
+  QInt8Storage: 'qint8',
+  QUInt8Storage: 'quint8',
+  QInt32Storage: 'qint32',
+  QUInt4x2Storage: 'packed',
+  QUInt2x4Storage: 'packed',
   UntypedStorage: 'untyped',
 };
 
-const types: Readonly<Record<string, DType>> = {
+const types: Readonly<Record<string, DType | 'complex32'>> = {
   float32: 'float32',
   float: 'float32',
   float64: 'float64',
@@ -42,6 +43,8 @@ const types: Readonly<Record<string, DType>> = {
   uint32: 'uint32',
   uint64: 'uint64',
   bool: 'bool',
+  complex32: 'complex32',
+  chalf: 'complex32',
   complex64: 'complex64',
   cfloat: 'complex64',
   complex128: 'complex128',
@@ -54,7 +57,7 @@ const types: Readonly<Record<string, DType>> = {
 };
 
 /** dtypes of PyTorch that have no counterpart here. */
-const others = /^(complex32|chalf|q?u?int[1-8](x[24])?|qint(8|32)|quint(8|4x2|2x4)|float4_e2m1fn_x2|bits\w+|bit)$/;
+const others = /^(q?u?int[1-8](x[24])?|qint(8|32)|quint(8|4x2|2x4)|float4_e2m1fn_x2|bits\w+|bit)$/;
 
 export interface UnsupportedType {
   readonly unsupported: string;
@@ -66,7 +69,7 @@ export function storageType(name: string): StorageType | 'untyped' | undefined {
 }
 
 /** The element type of `torch.<dtype>`; undefined when the name is no dtype. */
-export function torchType(name: string): DType | UnsupportedType | undefined {
+export function torchType(name: string): DType | 'complex32' | UnsupportedType | undefined {
   if (!name.startsWith('torch.')) return undefined;
   const word = name.slice(6);
   if (Object.hasOwn(types, word)) return types[word];

@@ -1,4 +1,4 @@
-import { HopfcoleError } from '../../files/error.ts';
+import type { HopfcoleError } from '../../files/error.ts';
 
 const longestNumber = 64;
 const longestLine = 1000;
@@ -9,8 +9,10 @@ export class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #bad: (message: string) => HopfcoleError;
+  readonly #onShort: ((needed: number) => unknown) | undefined;
 
-  constructor(bytes: Uint8Array, bad: (message: string) => HopfcoleError) {
+  constructor(bytes: Uint8Array, bad: (message: string) => HopfcoleError, onShort?: (needed: number) => unknown) {
+    this.#onShort = onShort;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#bad = bad;
@@ -20,9 +22,17 @@ export class Reader {
     return this.#bytes.byteLength - this.at;
   }
 
+  /** Throws unless so many bytes are left. */
+  expect(count: number): void {
+    if (count <= this.rest()) return;
+    throw (
+      this.#onShort?.(this.at + count) ?? this.#bad(`it is cut short: ${count} bytes expected, ${this.rest()} left`)
+    );
+  }
+
   /** Moves on by `count` bytes and returns where they began. */
   skip(count: number): number {
-    if (count > this.rest()) throw this.#bad(`it is cut short: ${count} bytes expected, ${this.rest()} left`);
+    this.expect(count);
     this.at += count;
     return this.at - count;
   }
@@ -59,10 +69,11 @@ export class Reader {
   }
 
   utf8(count: number): string {
+    const bytes = this.take(count);
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.take(count));
-    } catch (error) {
-      throw error instanceof HopfcoleError ? error : this.#bad('text that is not valid UTF-8');
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      throw this.#bad('text that is not valid UTF-8');
     }
   }
 
@@ -78,6 +89,7 @@ export class Reader {
 
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.at);
+    if (end < 0 && this.rest() <= longestLine) this.expect(this.rest() + 1);
     if (end < 0 || end - this.at > longestLine) throw this.#bad('a line without an end');
     const line = this.utf8(end - this.at);
     this.at = end + 1;
