@@ -9,6 +9,7 @@ import { makeValue } from '../../graph/make.ts';
 import { remake, rewriteGraph } from '../../graph/passes/rewrite.ts';
 import type { Node, Value } from '../../graph/value.ts';
 import { everyNode } from '../../graph/walk.ts';
+import { zeroBiases } from './biases.ts';
 import { Evidence } from './evidence.ts';
 import type { Found } from './found.ts';
 import { packedRecurrences } from './recurrences.ts';
@@ -31,12 +32,22 @@ export function restoreParameters(given: Model): Restored {
   const constants = programConstants(given);
   const apart = untangled(given);
   const evidence = new Evidence(apart.model);
-  const found = [...transposedWeights(apart.model, evidence), ...packedRecurrences(apart.model, evidence)];
+  const found = [transposedWeights, packedRecurrences, zeroBiases].flatMap((find) => find(apart.model, evidence));
   const altered = new Set(rewritten(given).map(({ name }) => name));
   const graph = withFound(apart.model.graph, found);
-  const model = { ...given, graph: renamed(graph, altered, constants) };
+  const model = { ...given, graph: renamed(withCalls(graph, evidence), altered, constants) };
   const changed = unique([...apart.changed, ...separated(given, apart.model), ...found.flatMap((one) => one.changed)]);
-  return { model, changed: [...changed, ...unknownIn(model, evidence, changed)] };
+  const more = unknownIn(model, evidence, changed);
+  return { model, changed: [...changed, ...more, ...missingFrom(model, evidence, [...changed, ...more])] };
+}
+
+/** The nodes that make copies of parameters say what call they are for, as the node that reads the copy does: else the file would not, once written. */
+function withCalls(graph: Graph, evidence: Evidence): Graph {
+  return rewriteGraph(graph, (node, original) => {
+    const [reader] = original.origin === undefined ? evidence.readersOf(original.outputs[0]) : [];
+    if (reader === undefined || reader.metadata.size === 0 || node.metadata.size > 0) return undefined;
+    return remake(node, { metadata: reader.metadata }).outputs;
+  });
 }
 
 /** The graph with what was found made of its parameters; that is made first, so that subgraphs can use it too. */
@@ -62,9 +73,10 @@ function withFound(graph: Graph, found: readonly Found[]): Graph {
   const seeded = { ...graph, nodes: [...first, ...graph.nodes], parameters: [...graph.parameters, ...parameters] };
   const rewritten = rewriteGraph(seeded, (node, original) => {
     const inputs = places.get(original);
-    return inputs === undefined
-      ? undefined
-      : remake(node, { inputs: node.inputs.map((value, index) => inputs.get(index) ?? value) }).outputs;
+    if (inputs === undefined) return undefined;
+    const length = Math.max(node.inputs.length, ...[...inputs.keys()].map((index) => index + 1));
+    const all = Array.from({ length }, (_, index) => inputs.get(index) ?? node.inputs[index]);
+    return remake(node, { inputs: all }).outputs;
   });
   return withoutUnread(rewritten, new Set(found.map(({ node, input }) => node.inputs[input])));
 }
@@ -125,6 +137,13 @@ function unknownIn(model: Model, evidence: Evidence, known: readonly Changed[]):
     const sources = evidence.sourcesOf(value) ?? [];
     return sources.length === 0 ? [] : [{ name, why: `the exporter computed it of ${sources.join(', ')}` }];
   });
+}
+
+/** Parameters and buffers that torch.export's exporter lists and the file does not have. */
+function missingFrom(model: Model, evidence: Evidence, known: readonly Changed[]): readonly Changed[] {
+  const there = new Set([...model.graph.parameters.map(({ name }) => name ?? ''), ...known.map(({ name }) => name)]);
+  const why = 'it is not in the file: the exporter folded it into others, or left it out as nothing needs it';
+  return [...evidence.targets].flatMap((name) => (there.has(name) ? [] : [{ name, why }]));
 }
 
 function unique(changed: readonly Changed[]): readonly Changed[] {

@@ -40,7 +40,8 @@ function fromCall(node: Node, value: Value, evidence: Evidence): string | undefi
   const [, placeholder] = /aten\.linear\.default\]\(args = \(%\w+, %(\w+)/.exec(callOf(node)) ?? [];
   const name = placeholder === undefined ? undefined : evidence.signature?.get(placeholder);
   const sources = evidence.sourcesOf(value) ?? [];
-  return name !== undefined && sources.every((source) => source === name) ? name : undefined;
+  // What two parameters of equal numbers became is stored once, with the note of one: the call tells which is meant.
+  return sources.length <= 1 ? name : undefined;
 }
 
 function fromScope(node: Node, value: Value, evidence: Evidence): string | undefined {

@@ -16,7 +16,7 @@ export function dropUnusedOutputs(model: Model): Model {
     if (schema === undefined) return undefined;
     const spare = original.outputs.map(
       (value, index) =>
-        !read.has(value) && value.name !== undefined && parameterAt(schema.outputs, index)?.option === 'optional',
+        !read.has(value) && (value.name ?? '') !== '' && parameterAt(schema.outputs, index)?.option === 'optional',
     );
     if (!spare.includes(true)) return undefined;
     // At least one output is asked for.
