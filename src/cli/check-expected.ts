@@ -1,5 +1,6 @@
 import { HopfcoleError } from '../files/error.ts';
 import type { Folder } from '../files/source.ts';
+import type { Tensor } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { moduleKey } from '../graph/module-path.ts';
 import type { Value } from '../graph/value.ts';
@@ -19,6 +20,8 @@ export interface Checked {
   /** The value each module gives, and values by the names that its author knows, where the graph itself does not say. */
   readonly modules?: ReadonlyMap<string, Value> | undefined;
   readonly values?: ReadonlyMap<string, Value> | undefined;
+  /** Further names of outputs. */
+  readonly aliases?: ReadonlyMap<string, string> | undefined;
   /** Element types that outputs had before they were widened. */
   readonly precision?: ReadonlyMap<string, string> | undefined;
 }
@@ -40,7 +43,7 @@ export async function compareOutputs(
   args: Arguments,
   context: Context,
 ): Promise<Outcome> {
-  const expected = await readArrays(expectation.path);
+  const expected = renamed(await readArrays(expectation.path), checked.aliases);
   const { model, folder } = checked;
   const outputNames = model.graph.outputs.map(({ name }) => name);
   const [only] = outputNames;
@@ -84,6 +87,17 @@ export async function compareOutputs(
   } finally {
     await session.close();
   }
+}
+
+/** Arrays under the names of the outputs they are of. */
+function renamed(arrays: Map<string, Tensor>, aliases: ReadonlyMap<string, string> | undefined): Map<string, Tensor> {
+  for (const [alias, name] of aliases ?? []) {
+    const array = arrays.get(alias);
+    if (array === undefined || alias === name || arrays.has(name)) continue;
+    arrays.set(name, array);
+    arrays.delete(alias);
+  }
+  return arrays;
 }
 
 interface Difference {

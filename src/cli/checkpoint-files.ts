@@ -13,6 +13,8 @@ export async function openWeights(path: string, options: CheckpointOptions = {})
       tensors: new Map(await programWeights(await openFile(path))),
       metadata: new Map(),
       problems: [],
+      changed: [],
+      code: false,
     };
   }
   return openCheckpoint(await openFile(path), fileFolder(dirname(path)), options);

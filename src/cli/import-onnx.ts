@@ -1,11 +1,9 @@
 import type { Changed } from '../costate/parameters/changed.ts';
-import { withCopiesLoaded } from '../costate/parameters/loaded.ts';
 import type { Model } from '../graph/graph.ts';
 import { everyNode } from '../graph/walk.ts';
 import { toProto } from '../graph/wire/write.ts';
 import { equalMessages } from '../onnx/equal.ts';
-import { restoreParameters } from '../torch/onnx/restore.ts';
-import { type CleaningReport, cleaned, cleaningReport } from './clean-model.ts';
+import { type CleaningReport, cleaned, cleaningReport, exporterChanges } from './clean-model.ts';
 import type { Arguments, Outcome } from './command.ts';
 import { operatorCounts } from './describe.ts';
 import { assertSound, describedText, type OpenedModel, openModel, saveModel, signature } from './model-files.ts';
@@ -21,7 +19,7 @@ export async function importOnnx(path: string, output: string, args: Arguments):
   await assertSound(opened, path);
   const clean = flag(args, 'clean') ? await cleaned(opened.model, args) : undefined;
   const model = clean?.model ?? opened.model;
-  const changed = clean?.changed ?? restoreParameters(await withCopiesLoaded(opened.model)).changed;
+  const changed = clean?.changed ?? (await exporterChanges(opened.model, args));
   await saveModel(model, output, args, opened.folder);
   const unchanged = clean === undefined && isUnchanged(opened, args);
   const report = clean === undefined ? undefined : cleaningReport(opened.model, clean);

@@ -37,6 +37,8 @@ export interface ImportedProgram {
   readonly constants: readonly { readonly name: string; readonly value: unknown }[];
   /** Buffers and inputs that the program writes to, whose new contents are no outputs of the model. */
   readonly mutated: readonly string[];
+  /** Outputs by the names that the program's own graph has for them (`linear_1`), where a dict or named tuple gives them others. */
+  readonly aliases: ReadonlyMap<string, string>;
   /** Element types of outputs that are given in a wider one. */
   readonly precision: ReadonlyMap<string, DType>;
   /** The value each module gave last, by its path; the values of the graph by the program's names. */
@@ -59,7 +61,7 @@ export async function importProgram(source: ByteSource, options: ImportOptions =
   const given = inputsOf(program, tensors, scope, source.name);
   lowerNodes(scope, report);
   if (report.unsupported.size > 0) throw unsupported(report, source.name);
-  const { outputs, constants, mutated, precision } = outputsOf(program, scope, given.inputs, source.name);
+  const { outputs, constants, mutated, aliases, precision } = outputsOf(program, scope, given.inputs, source.name);
   const { state, tied } = given;
   const built = model({
     name: options.name ?? method.name,
@@ -86,6 +88,7 @@ export async function importProgram(source: ByteSource, options: ImportOptions =
     ],
     constants,
     mutated,
+    aliases,
     precision,
     modules: report.modules,
     values: report.values,

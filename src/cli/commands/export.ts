@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import type { WeightFormat } from '../../../exporters/weights/export.ts';
 import { HopfcoleError } from '../../files/error.ts';
 import type { Arguments, Command, Outcome } from '../command.ts';
-import { modelOptions, outputOption, text } from '../options.ts';
+import { modelOptions, optionalText, outputOption, text } from '../options.ts';
 
 const targets = ['onnx', 'safetensors', 'pytorch', 'npz'] as const;
 
@@ -13,7 +13,23 @@ export const exportModel: Command = {
   positionals: { model: { describe: 'an .onnx file; for safetensors, pytorch and npz any checkpoint too' } },
   options: {
     to: { type: 'string', choices: targets, default: 'onnx', describe: 'target', requiresArg: true },
+    clean: {
+      type: 'boolean',
+      default: false,
+      describe:
+        'for onnx: without what exporters leave behind, parameters under their state-dict names (as import --clean)',
+    },
     output: { ...outputOption, describe: 'folder, or a file of the target' },
+    key: {
+      type: 'string',
+      describe: 'which dict of a checkpoint holds the weights, where several could: ema, nets.generator',
+      requiresArg: true,
+    },
+    prefix: {
+      type: 'string',
+      describe: 'only the weights whose names begin with it, without it: model.',
+      requiresArg: true,
+    },
     ...modelOptions,
   },
   example: 'hopfcole export fixtures/digits/digits_lse.onnx --to safetensors -o digits.safetensors',
@@ -23,35 +39,39 @@ export const exportModel: Command = {
   },
 };
 
-/** What the file of a container is called, its usual ending first; how its reader loads it. */
-const containers: Readonly<Record<WeightFormat, { endings: readonly string[]; load: (path: string) => string }>> = {
-  safetensors: {
-    endings: ['safetensors'],
-    load: (path) => `model.load_state_dict(safetensors.torch.load_file('${path}'))`,
-  },
-  pytorch: {
-    endings: ['pt', 'pth', 'bin', 'ckpt'],
-    load: (path) => `model.load_state_dict(torch.load('${path}', weights_only=True))`,
-  },
-  npz: { endings: ['npz'], load: (path) => `numpy.load('${path}')` },
+/** What the file of a container is called, its usual ending first. */
+const endings: Readonly<Record<WeightFormat, readonly string[]>> = {
+  safetensors: ['safetensors'],
+  pytorch: ['pt', 'pth', 'bin', 'ckpt'],
+  npz: ['npz'],
 };
 
 function isWeights(target: string): target is WeightFormat {
-  return Object.hasOwn(containers, target);
+  return Object.hasOwn(endings, target);
 }
 
 async function onnx(args: Arguments): Promise<Outcome> {
   const path = text(args, 'model');
+  for (const name of ['key', 'prefix'])
+    if (args[name] !== undefined)
+      throw new HopfcoleError('BAD_USAGE', `--${name} is for weights, got --to onnx`, { argument: `--${name}` });
   const { assertSound, openModel, saveModel } = await import('../model-files.ts');
   const { withReading } = await import('../../reading/metadata.ts');
   const opened = await openModel(path);
   await assertSound(opened, path);
   const output = await destination(text(args, 'output'), path, ['onnx']);
-  const files = await saveModel(withReading(opened.model), output, args, opened.folder);
+  const clean = flag(args, 'clean') ? await (await import('../clean-model.ts')).cleaned(opened.model, args) : undefined;
+  const model = withReading(clean?.model ?? opened.model);
+  const files = await saveModel(model, output, args, opened.folder);
+  const changed = clean?.changed ?? [];
   const start = `hopfcole run ${output} --input INPUT.npz -o OUTPUT.npz`;
   return {
-    json: { target: 'onnx', files, start },
-    text: [...files.map((file) => `wrote ${file}`), `run it with: ${start}`],
+    json: { target: 'onnx', files, start, ...(clean === undefined ? {} : { changed }) },
+    text: [
+      ...files.map((file) => `wrote ${file}`),
+      ...changed.map(({ name, why }) => `changed ${name}: ${why}`),
+      `run it with: ${start}`,
+    ],
   };
 }
 
@@ -61,33 +81,12 @@ async function weights(args: Arguments, target: WeightFormat): Promise<Outcome> 
   for (const name of Object.keys(modelOptions))
     if (args[name] !== undefined && args[name] !== false)
       throw new HopfcoleError('BAD_USAGE', `--${name} is for --to onnx, got --to ${target}`, { argument: `--${name}` });
-  const { openFile } = await import('../../files/node/file.ts');
-  const { recogniseFormat } = await import('../../checkpoint/recognise.ts');
-  const { openWeights } = await import('../checkpoint-files.ts');
-  const { openModel } = await import('../model-files.ts');
-  const { stateDictOf } = await import('../../layers/state-dict.ts');
-  const { withTiedNames } = await import('../../checkpoint/tied.ts');
-  const { exportWeights } = await import('../../../exporters/weights/export.ts');
-  const source = await openFile(path);
-  const format = await recogniseFormat(source);
-  await source.close?.();
-  const checkpoint = format === 'onnx' || format === 'unknown' ? undefined : await openWeights(path);
-  const tensors =
-    checkpoint === undefined
-      ? stateDictOf((await openModel(path)).model)
-      : withTiedNames(checkpoint.tensors, checkpoint.metadata);
-  const { endings, load } = containers[target];
-  const output = await destination(text(args, 'output'), path, endings);
-  const changed = [...(checkpoint?.changed ?? []), ...(await exportWeights(tensors, output, target))];
-  const start = load(output);
-  return {
-    json: { target, files: [output], start, parameters: [...tensors.keys()], changed },
-    text: [
-      `wrote ${tensors.size} weights to ${output}`,
-      ...changed.map(({ name, why }) => `changed ${name}: ${why}`),
-      `load it with: ${start}`,
-    ],
-  };
+  const { writeWeights } = await import('../export-weights.ts');
+  const output = await destination(text(args, 'output'), path, endings[target]);
+  return writeWeights(path, output, target, {
+    select: optionalText(args, 'key'),
+    prefix: optionalText(args, 'prefix'),
+  });
 }
 
 /** The file to write: the one named, or one called as the model in the folder named, which is made. */

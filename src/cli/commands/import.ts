@@ -30,6 +30,11 @@ export const importWeights: Command = {
       describe:
         'of an .onnx file: newer opset, constants folded, leftovers of exporters gone, parameters under their state-dict names',
     },
+    weights: {
+      type: 'string',
+      describe: 'of an .onnx file: a checkpoint that tells which parameters are whose, and what was folded into them',
+      requiresArg: true,
+    },
     partial: {
       type: 'boolean',
       default: false,

@@ -14,6 +14,8 @@ export interface Given {
   readonly outputs: readonly Output[];
   readonly constants: readonly { readonly name: string; readonly value: unknown }[];
   readonly mutated: readonly string[];
+  /** Outputs by the names that the program's own graph has for them. */
+  readonly aliases: ReadonlyMap<string, string>;
   /** Element types of the program where the graph's are others. */
   readonly precision: ReadonlyMap<string, DType>;
 }
@@ -27,6 +29,7 @@ export function outputsOf(program: Program, scope: GraphScope, inputs: readonly 
   const constants: { name: string; value: unknown }[] = [];
   const mutated: string[] = [];
   const precision = new Map<string, DType>();
+  const aliases = new Map<string, string>();
   const taken = new Set(inputs.map(({ name }) => name ?? ''));
   const seen = new Set<Value>();
   for (const spec of program.inputs) if ('target' in spec) taken.add(spec.target);
@@ -46,6 +49,7 @@ export function outputsOf(program: Program, scope: GraphScope, inputs: readonly 
     taken.add(name);
     const meta = argument.kind === 'tensor' ? scope.meta(argument.name) : undefined;
     if (meta !== undefined && meta.dtype !== value.dtype) precision.set(name, meta.dtype);
+    if (!aliases.has(own)) aliases.set(own, name);
     outputs.push({ name, value: fresh(value, seen) });
     seen.add(value);
   }
@@ -63,7 +67,7 @@ export function outputsOf(program: Program, scope: GraphScope, inputs: readonly 
       { file },
       'Export a module that returns tensors',
     );
-  return { outputs, constants, mutated: [...new Set(mutated)], precision };
+  return { outputs, constants, mutated: [...new Set(mutated)], aliases, precision };
 }
 
 function asValue(argument: Argument, scope: GraphScope, file: string): Value | undefined {
