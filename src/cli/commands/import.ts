@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import { modelOptions, outputOption, text } from '../options.ts';
+import { weightsOptions } from '../weights-options.ts';
 
 export const importWeights: Command = {
   usage: 'import <file>',
@@ -14,11 +15,7 @@ export const importWeights: Command = {
       requiresArg: true,
     },
     output: outputOption,
-    select: {
-      type: 'string',
-      describe: 'which dict of the checkpoint holds the weights, where several could',
-      requiresArg: true,
-    },
+    ...weightsOptions,
     method: {
       type: 'string',
       describe: 'which program of a .pt2 that holds several',

@@ -11,11 +11,11 @@ export interface CleanedExport extends Restored {
 
 /**
  * A file of PyTorch's exporters, or of another, cleaned: parameters under the names of the state dict, then the passes of `cleanModel`. The model must be
- * as it was read. `changed` names every parameter that is not what its name says, and every one that is gone.
+ * as it was read, or restored already. `changed` names every parameter that is not what its name says, and every one that is gone.
  * @throws UNSUPPORTED_CONVERSION where an opset is asked for that some operator cannot be raised to.
  */
-export function cleanExport(given: Model, options: CleanOptions = {}): CleanedExport {
-  const restored = restoreParameters(given);
+export function cleanExport(given: Model | Restored, options: CleanOptions = {}): CleanedExport {
+  const restored = 'graph' in given ? restoreParameters(given) : given;
   const { model, steps } = cleanModel(restored.model, options);
   return { model, steps, changed: [...restored.changed, ...goneBy(steps, restored)] };
 }
