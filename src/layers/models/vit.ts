@@ -10,9 +10,9 @@ import { layer, type Module } from '../module.ts';
 import { layerNorm } from '../norm.ts';
 import { residual } from '../residual.ts';
 import type { Activation } from '../units.ts';
-import { dense, depthOf, headsOf, innerOf, small } from './parts.ts';
+import { dense, depthOf, headsOf, innerOf, prefixed, small } from './parts.ts';
 
-export const vitLayouts = ['timm', 'torchvision'] as const;
+export const vitLayouts = ['timm', 'torchvision', 'huggingface'] as const;
 export type VitLayout = (typeof vitLayouts)[number];
 
 export interface VitOptions {
@@ -67,31 +67,59 @@ const names = {
     norm: 'encoder.ln',
     head: 'heads.head',
   },
+  huggingface: {
+    patch: 'embeddings.patch_embeddings.projection',
+    token: 'embeddings.cls_token',
+    positions: 'embeddings.position_embeddings',
+    block: (index: number) => `encoder.layer.${index}`,
+    norms: ['layernorm_before', 'layernorm_after'],
+    attention: 'attention',
+    inner: ['intermediate.dense', 'output.dense'],
+    norm: 'layernorm',
+    head: 'classifier',
+  },
 } as const;
+
+/** A weight of a block's attention, by which blocks are counted, and where its output is turned. */
+const attentions = {
+  timm: ['attn.qkv.weight', 'proj'],
+  torchvision: ['self_attention.in_proj_weight', 'out_proj'],
+  huggingface: ['attention.attention.query.weight', 'output.dense'],
+} as const;
+
+/** Whose names a checkpoint has. */
+function storedLayout(module: Module): VitLayout {
+  if (module.has('conv_proj.weight') === true) return 'torchvision';
+  const patch = `${names.huggingface.patch}.weight`;
+  return module.has(patch) === true || module.has(`vit.${patch}`) === true ? 'huggingface' : 'timm';
+}
 
 type Names = (typeof names)[VitLayout];
 
 /**
  * Vision transformer: image [batch, channels, height, width] -> scores [batch, classes]. Names of timm (`blocks.0.attn.qkv.weight`, with LayerScale
- * where the checkpoint has it) or torchvision (`encoder.layers.encoder_layer_0.self_attention.in_proj_weight`).
+ * where the checkpoint has it), torchvision (`encoder.layers.encoder_layer_0.self_attention.in_proj_weight`) or Hugging Face
+ * (`encoder.layer.0.attention.attention.query.weight`, under `vit.` or without).
  */
 export function vit(module: Module, image: Value, options: VitOptions = {}): VitValues {
   return layer(vit, module, 'vit', () => {
-    const layout = options.layout ?? (module.has('conv_proj.weight') === true ? 'torchvision' : 'timm');
+    const layout = options.layout ?? storedLayout(module);
     const own = names[layout];
+    // Hugging Face puts the body inside another module where there is a head on it.
+    const body = layout === 'huggingface' ? prefixed(module, `${own.patch}.weight`, ['vit', '']) : module;
     const { eps = 1e-6 } = options;
-    const hasToken = options.pool === undefined ? module.has(own.token) !== false : options.pool === 'token';
+    const hasToken = options.pool === undefined ? body.has(own.token) !== false : options.pool === 'token';
     const pool = options.pool ?? (hasToken ? 'token' : 'mean');
-    const patches = patchesOf(module.at(own.patch), image, options);
-    let x = placed(module, patches, own, module.has(own.token) ?? hasToken);
-    const first = layout === 'timm' ? 'attn.qkv.weight' : 'self_attention.in_proj_weight';
-    const layers = depthOf(module, options.layers, (index) => `${own.block(index)}.${first}`);
-    for (let index = 0; index < layers; index++) x = block(module.at(own.block(index)), x, layout, options);
+    const patches = patchesOf(body.at(own.patch), image, options);
+    let x = placed(body, patches, own, body.has(own.token) ?? hasToken);
+    const [first] = attentions[layout];
+    const layers = depthOf(body, options.layers, (index) => `${own.block(index)}.${first}`);
+    for (let index = 0; index < layers; index++) x = block(body.at(own.block(index)), x, layout, options);
     // timm normalises the mean of the patches, under another name.
     const after = pool === 'mean' && layout === 'timm' && module.has('fc_norm.weight') !== false;
-    const hidden = after ? x : layerNorm(module.at(own.norm), x, { eps });
+    const hidden = after ? x : layerNorm(body.at(own.norm), x, { eps });
     const read =
-      pool === 'token' ? op.gather(hidden, scalar(0, 'int64'), { axis: 1 }) : meanOfPatches(hidden, module, own);
+      pool === 'token' ? op.gather(hidden, scalar(0, 'int64'), { axis: 1 }) : meanOfPatches(hidden, body, own);
     const features = after ? layerNorm(module.at('fc_norm'), read, { eps }) : read;
     const head = module.at(own.head);
     const classes = options.classes ?? head.shapeOf('weight')?.[0];
@@ -163,7 +191,7 @@ function block(module: Module, x: Value, layout: VitLayout, options: VitOptions)
   const attention = module.at(own.attention);
   const [query, key, value] = packed(attention, layerNorm(module.at(own.norms[0]), x, { eps }), features, layout);
   const read = attend(attention, query, key, value, { heads }).output;
-  const out = dense(attention.at(layout === 'timm' ? 'proj' : 'out_proj'), read, { out: features });
+  const out = dense(attention.at(attentions[layout][1]), read, { out: features });
   const middle = step(module, x, out, ['attn_step', 'ls1']);
   const made = feedForward(module, layerNorm(module.at(own.norms[1]), middle, { eps }), {
     hidden: innerOf(module.at(own.inner[0]), options.feedForward, features),
@@ -174,8 +202,15 @@ function block(module: Module, x: Value, layout: VitLayout, options: VitOptions)
   return step(module, middle, made, ['mlp_step', 'ls2']);
 }
 
-/** Queries, keys and values of one product. */
+/** Queries, keys and values, of one product or of three. */
 function packed(module: Module, x: Value, features: number, layout: VitLayout): [Value, Value, Value] {
+  if (layout === 'huggingface') {
+    const of = (name: string) => {
+      const own = module.at(`attention.${name}`);
+      return dense(own, x, { out: features, bias: own.has('bias') ?? true });
+    };
+    return [of('query'), of('key'), of('value')];
+  }
   const linear =
     layout === 'timm'
       ? dense(module.at('qkv'), x, {

@@ -3,10 +3,16 @@ import type { Json } from '../../files/json.ts';
 import { parseSpec, type Spec } from '../spec/spec.ts';
 import { bertFamily } from './bert.ts';
 import { Config } from './config.ts';
+import { gpt2Family, llamaFamily, mambaFamily } from './decoders.ts';
 import { type Assumed, Facts, howElse } from './facts.ts';
 import type { Family } from './family.ts';
+import { linearFamily } from './linear.ts';
 import { type Shaped, wrappings } from './names.ts';
+import { recurrentFamily } from './recurrent.ts';
+import { resnetFamily } from './resnet.ts';
 import { asSentences, type ConfiguredModule } from './sentence.ts';
+import { transformerFamily } from './transformer.ts';
+import { vitFamily } from './vit.ts';
 
 /** What lies beside a checkpoint: parsed JSON, by what it is. */
 export interface Beside {
@@ -31,7 +37,17 @@ export interface Recognised {
 }
 
 /** More telling names first: what ends in a plain Linear is also many other things. */
-const families: readonly Family[] = [bertFamily];
+const families: readonly Family[] = [
+  bertFamily,
+  gpt2Family,
+  llamaFamily,
+  mambaFamily,
+  vitFamily,
+  resnetFamily,
+  transformerFamily,
+  recurrentFamily,
+  linearFamily,
+];
 
 /**
  * What network these weights belong to, by names, shapes and the configuration beside them; undefined where it is none that is known.

@@ -98,7 +98,7 @@ export const transformerKinds: readonly LayerKind[] = [
     {
       root: true,
       about:
-        'Vision transformer with the names of timm (blocks.0.attn.qkv.weight) or torchvision (encoder.layers.encoder_layer_0.self_attention.in_proj_weight); [batch, channels, height, width] -> [batch, classes].',
+        'Vision transformer with the names of timm (blocks.0.attn.qkv.weight), torchvision (encoder.layers.encoder_layer_0.self_attention.in_proj_weight) or Hugging Face (encoder.layer.0.attention.attention.query.weight, with vit. before them or not); [batch, channels, height, width] -> [batch, classes].',
     },
   ),
   kind(
