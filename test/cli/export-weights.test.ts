@@ -75,6 +75,26 @@ it('gives tied weights under each of their names', () => {
   expect(new Map(stateDictOf(model))).toEqual(tensors);
 });
 
+it('takes the dict and the prefix that are named', async () => {
+  const nested = join(root, 'fixtures/checkpoints/two-nets.pt');
+  const names = async (args: Record<string, unknown>) => {
+    const { json } = await perform(exportModel, { to: 'pytorch', output: join(folder, 'some.pt'), ...args });
+    return json.parameters;
+  };
+  await expect(names({ model: nested })).rejects.toMatchObject({ code: 'AMBIGUOUS_CHECKPOINT' });
+  expect(await names({ model: nested, key: 'generator' })).toEqual(['a', 'b']);
+  const model = join(folder, 'digits.onnx');
+  await perform(importWeights, { file: digits('digits_lse.pt'), spec: digits('digits_lse.json'), output: model });
+  const all = (await names({ model })) as string[];
+  const [first] = all;
+  const prefix = first?.slice(0, first.indexOf('.') + 1) ?? '';
+  const within = all.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  for (const given of [model, digits('digits_lse.pt')]) expect(await names({ model: given, prefix })).toEqual(within);
+  await expect(names({ model, key: 'a' })).rejects.toMatchObject({ code: 'BAD_USAGE' });
+  await expect(names({ model, prefix: 'nowhere.' })).rejects.toMatchObject({ code: 'UNKNOWN_PREFIX' });
+  await expect(names({ model, to: 'onnx', prefix })).rejects.toMatchObject({ code: 'BAD_USAGE' });
+});
+
 it('refuses what belongs to another target', async () => {
   const args = { model: digits('digits_lse.pt'), to: 'npz', output: join(folder, 'x.npz'), opset: 20 };
   await expect(perform(exportModel, args)).rejects.toMatchObject({ code: 'BAD_USAGE' });

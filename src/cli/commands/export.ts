@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import type { WeightFormat } from '../../../exporters/weights/export.ts';
 import { HopfcoleError } from '../../files/error.ts';
 import type { Arguments, Command, Outcome } from '../command.ts';
-import { modelOptions, optionalText, outputOption, text } from '../options.ts';
+import { flag, modelOptions, optionalText, outputOption, text } from '../options.ts';
 
 const targets = ['onnx', 'safetensors', 'pytorch', 'npz'] as const;
 
