@@ -1,25 +1,64 @@
 import type { Call } from '../lower/call.ts';
 import type { Result } from '../lower/item.ts';
-import type { Rules, ViewRules } from '../lower/rule.ts';
+import type { Lowering, Rules, ViewRule, ViewRules } from '../lower/rule.ts';
 import type { GraphScope, Report } from '../lower/scope.ts';
 import { elementwiseRules } from './elementwise.ts';
 import { linearRules } from './linear.ts';
 import { symbolicRules } from './symbolic.ts';
-import { viewRules as structuralViews } from './views.ts';
+import { viewRules } from './views.ts';
 
-/** Every operator that is lowered, by target: one family a file. */
-export const rules: Rules = { ...symbolicRules, ...elementwiseRules, ...linearRules };
+/** An operator with graphs as arguments. */
+export type HigherOrder = (call: Call, scope: GraphScope, report: Report) => Result | readonly Result[];
 
-/** Operators whose result shares its input's memory. */
-export const viewRules: ViewRules = { ...structuralViews };
+/** The lowerings of one family, as docs/aten.md lists them. */
+export interface Family {
+  readonly name: string;
+  /** The test that holds them against PyTorch, without its ending: `test/torch/aten/NAME`. */
+  readonly test: string;
+  readonly rules?: Rules;
+  /** Operators whose result shares its input's memory. */
+  readonly views?: ViewRules;
+  /** Operators on complex tensors, for which those of reals do not do. */
+  readonly complex?: Rules;
+  /** Operators that move elements, or treat them linearly: on complex tensors they do the same to both parts. */
+  readonly componentwise?: readonly string[];
+  readonly higherOrder?: Readonly<Record<string, HigherOrder>>;
+}
 
-/** Operators on complex tensors, for which those of reals do not do. */
-export const complexRules: Rules = {};
+/** Every operator that is lowered: one family a file, one line a family. */
+export const families: readonly Family[] = [
+  { name: 'Sizes and symbolic numbers', test: 'symbolic', rules: symbolicRules },
+  { name: 'Views', test: 'views', views: viewRules },
+  { name: 'Elementwise', test: 'elementwise', rules: elementwiseRules },
+  { name: 'Products', test: 'linear', rules: linearRules },
+];
 
-/** Operators that move elements, or treat them linearly: on complex tensors they do the same to both parts. */
-export const componentwise: ReadonlySet<string> = new Set();
+const rules = joined<Lowering>(({ rules = {} }) => rules);
+const views = joined<ViewRule>(({ views = {} }) => views);
+const complex = joined<Lowering>(({ complex = {} }) => complex);
+const higherOrder = joined<HigherOrder>(({ higherOrder = {} }) => higherOrder);
+const componentwise: ReadonlySet<string> = new Set(families.flatMap(({ componentwise = [] }) => componentwise));
 
-/** Operators with graphs as arguments. */
-export const higherOrder: Readonly<
-  Record<string, (call: Call, scope: GraphScope, report: Report) => Result | readonly Result[]>
-> = {};
+export function ruleOf(target: string): Lowering | undefined {
+  return rules.get(target);
+}
+
+export function viewRuleOf(target: string): ViewRule | undefined {
+  return views.get(target);
+}
+
+export function complexRuleOf(target: string): Lowering | undefined {
+  return complex.get(target);
+}
+
+export function isComponentwise(target: string): boolean {
+  return componentwise.has(target);
+}
+
+export function higherOrderRuleOf(target: string): HigherOrder | undefined {
+  return higherOrder.get(target);
+}
+
+function joined<T>(part: (family: Family) => Readonly<Record<string, T>>): ReadonlyMap<string, T> {
+  return new Map(families.flatMap((family) => Object.entries(part(family))));
+}

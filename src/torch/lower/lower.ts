@@ -5,7 +5,7 @@ import { withModule } from '../../graph/module-path.ts';
 import * as op from '../../graph/op.ts';
 import { describeType, type Shape, tensorType } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
-import { complexRules, componentwise, higherOrder, rules, viewRules } from '../aten/table.ts';
+import { complexRuleOf, higherOrderRuleOf, isComponentwise, ruleOf, viewRuleOf } from '../aten/table.ts';
 import type { Argument, ProgramNode, TensorMeta } from '../schema/program.ts';
 import { Call, cast } from './call.ts';
 import { Cell } from './cell.ts';
@@ -46,9 +46,9 @@ function lowerNode(node: ProgramNode, module: string, scope: GraphScope, report:
 
 function apply(call: Call, scope: GraphScope, report: Report): void {
   const { target, node } = call;
-  const higher = own(higherOrder, target);
-  const view = own(viewRules, target);
-  const lower = own(rules, target);
+  const higher = higherOrderRuleOf(target);
+  const view = viewRuleOf(target);
+  const lower = ruleOf(target);
   const inPlace = /^([^.]+)\.([^.]+)_\.([^.]+)$/.exec(target);
   if (higher !== undefined) bind(node, higher(call, scope, report), scope);
   else if (call.isComplex && inPlace === null) bind(node, lowerComplex(call), scope);
@@ -60,9 +60,9 @@ function apply(call: Call, scope: GraphScope, report: Report): void {
 
 /** Complex tensors have rules of their own; what only moves elements moves those of both parts. */
 function lowerComplex(call: Call): Result | readonly Result[] {
-  const lower = own(complexRules, call.target);
+  const lower = complexRuleOf(call.target);
   if (lower !== undefined) return lower(call);
-  if (componentwise.has(call.target)) return splitParts(call);
+  if (isComponentwise(call.target)) return splitParts(call);
   throw call.unsupported('has no lowering for complex numbers');
 }
 
@@ -78,8 +78,8 @@ function splitParts(call: Call): readonly Result[] {
 /** The same node on one part of its complex tensors. */
 function runOn(call: Call, part: 'real' | 'imaginary'): Result | readonly Result[] {
   const half = call.onPart(part);
-  const view = own(viewRules, call.target);
-  const lower = own(rules, call.target);
+  const view = viewRuleOf(call.target);
+  const lower = ruleOf(call.target);
   if (view === undefined && lower === undefined) throw call.unsupported('has no lowering');
   const made = view !== undefined ? view.show(half, half.tensor(view.of)) : lower?.(half);
   call.askedBy(half);
@@ -122,8 +122,8 @@ function pick(call: Call, shown: Value | readonly Value[], index: number): Value
 function write(call: Call, functional: string, scope: GraphScope): void {
   const name = call.node.inputs[0]?.name ?? 'self';
   const cell = call.cell(name);
-  const plain = own(rules, functional);
-  const view = own(viewRules, functional);
+  const plain = ruleOf(functional);
+  const view = viewRuleOf(functional);
   if (plain === undefined && view === undefined) throw call.unsupported('has no lowering');
   if (!cell.writable) throw call.unsupported('writes to a view through which nothing can be written back');
   const before = cell.read();
@@ -263,8 +263,4 @@ function noteModules(node: ProgramNode, scope: GraphScope, report: Report): void
   if (name === undefined || !isValue(content)) return;
   report.values.set(name, content);
   for (const path of node.stack) report.modules.set(path, content);
-}
-
-function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
-  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
