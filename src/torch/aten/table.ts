@@ -2,8 +2,17 @@ import type { Call } from '../lower/call.ts';
 import type { Result } from '../lower/item.ts';
 import type { Lowering, Rules, ViewRule, ViewRules } from '../lower/rule.ts';
 import type { GraphScope, Report } from '../lower/scope.ts';
-import { elementwiseRules } from './elementwise.ts';
+import { activationRules } from './activations.ts';
+import { adaptivePoolingRules } from './adaptive-pooling.ts';
+import { arithmeticRules } from './arithmetic.ts';
+import { choiceRules } from './choices.ts';
+import { comparisonRules } from './comparisons.ts';
+import { conversionRules, conversionViews } from './conversions.ts';
+import { convolutionRules } from './convolution.ts';
+import { divisionRules } from './division.ts';
+import { elementaryRules } from './elementary.ts';
 import { linearRules } from './linear.ts';
+import { poolingRules } from './pooling.ts';
 import { symbolicRules } from './symbolic.ts';
 import { viewRules } from './views.ts';
 
@@ -29,7 +38,16 @@ export interface Family {
 export const families: readonly Family[] = [
   { name: 'Sizes and symbolic numbers', test: 'symbolic', rules: symbolicRules },
   { name: 'Views', test: 'views', views: viewRules },
-  { name: 'Elementwise', test: 'elementwise', rules: elementwiseRules },
+  { name: 'Elementary functions', test: 'elementary', rules: elementaryRules },
+  { name: 'Arithmetic', test: 'arithmetic', rules: arithmeticRules },
+  { name: 'Division, powers and shifts', test: 'arithmetic', rules: divisionRules },
+  { name: 'Comparisons and logic', test: 'comparisons', rules: comparisonRules },
+  { name: 'Choices', test: 'comparisons', rules: choiceRules },
+  { name: 'Conversions and copies', test: 'conversions', rules: conversionRules, views: conversionViews },
+  { name: 'Activations', test: 'activations', rules: activationRules },
+  { name: 'Convolutions', test: 'convolution', rules: convolutionRules },
+  { name: 'Pooling', test: 'pooling', rules: poolingRules },
+  { name: 'Adaptive pooling', test: 'pooling', rules: adaptivePoolingRules },
   { name: 'Products', test: 'linear', rules: linearRules },
 ];
 
