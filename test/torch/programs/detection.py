@@ -32,8 +32,8 @@ class Retina(nn.Module):
         cx, cy = dx * size[:, 0] + centre[:, 0], dy * size[:, 1] + centre[:, 1]
         half = torch.stack([dw.exp() * size[:, 0], dh.exp() * size[:, 1]], -1) * 0.5
         boxes = torch.cat([torch.stack([cx, cy], -1) - half, torch.stack([cx, cy], -1) + half], -1)
-        boxes[..., 0::2] = boxes[..., 0::2].clamp(min=0, max=image.shape[-1])
-        boxes[..., 1::2] = boxes[..., 1::2].clamp(min=0, max=image.shape[-2])
+        xs, ys = boxes[..., 0::2].clamp(min=0, max=image.shape[-1]), boxes[..., 1::2].clamp(min=0, max=image.shape[-2])
+        boxes = torch.stack((xs, ys), dim=boxes.dim()).reshape(boxes.shape)
         scores, labels = logits.sigmoid().max(-1)
         top, index = scores.topk(5, dim=1)
         return torch.gather(boxes, 1, index.unsqueeze(-1).repeat(1, 1, 4)), top, labels.gather(1, index)

@@ -66,7 +66,7 @@ class RealNvpPlain(RealNvp):
             s, t = net(z * mask).chunk(2, 1)
             s = torch.tanh(s) * (1 - mask)
             z = z * mask + (1 - mask) * (z * s.exp() + t)
-            logdet += s.sum(1)
+            logdet = logdet + s.sum(1)
         return z, torch.distributions.Normal(torch.zeros(6), torch.ones(6), validate_args=False).log_prob(z).sum(-1) + logdet
 
 

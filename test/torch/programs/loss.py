@@ -18,7 +18,7 @@ class Classes(nn.Module):
         z = self.lin(x)
         p = F.softmax(self.lin(x.flip(0)), -1)
         return {"weighted": self.weighted(z, y), "ignoring": self.ignoring(z, y), "none": F.cross_entropy(z, y, reduction="none"), "smooth": F.cross_entropy(z, y, label_smoothing=0.2),
-                "soft": F.cross_entropy(z, p), "nll": F.nll_loss(F.log_softmax(z, 1), y, weight=torch.tensor([1.0, 2.0, 3.0, 4.0])), "margin": F.multi_margin_loss(z, y, margin=0.5),
+                "soft": F.cross_entropy(z, p), "nll": F.nll_loss(F.log_softmax(z, 1), y, weight=z.new_tensor([1.0, 2.0, 3.0, 4.0])), "margin": F.multi_margin_loss(z, y, margin=0.5),
                 "accuracy": (z.argmax(1) == y).float().mean()}
 
 

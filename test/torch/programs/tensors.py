@@ -94,7 +94,7 @@ def _():
         m = n * 2.5 + 1
         return (n / 2, n // 4, -n // 4, n % 5, (-n) % 5, torch.remainder(-n, 3), torch.fmod(-n, 3), torch.div(n, 3, rounding_mode="trunc"), torch.div(-n, 3, rounding_mode="floor"),
                 m + n, b + n, b & (n > 2), ~b, b.sum(), b.sum(0), b.float().mean(), y * n[0, 0], y + self.count, self.count * self.portion, n.to(torch.int32) + self.count,
-                n.int() / n.int(), 2**n.clamp(0, 4), n**2, 1 / (n + 10), 7 - n, y // 0.3, y % 0.7, torch.floor_divide(y, -0.4), torch.remainder(y, -0.7), n.bool() ^ b, n.float().long(), (y * 3).int(),
+                n.int() / n.int(), 2**n.clamp(0, 4), n**2, 1 / (n + 10), 7 - n, y.detach() // 0.3, y % 0.7, torch.floor_divide(y.detach(), -0.4), torch.remainder(y, -0.7), n.bool() ^ b, n.float().long(), (y * 3).int(),
                 n.type_as(y), torch.where(b, n, 0.5), torch.where(b, 1, 2), n.true_divide(3), n >> 1, n << 2, n & 3, n | 8, ~n, b.any(), b.all(1), torch.logical_xor(b, n > 0), n.abs(), n.sign(), n.neg())
 
     return case(net, randn(2, 3), torch.tensor([[5, -7, 9], [2, -3, 11]]), torch.tensor([[True, False, True], [False, False, True]]))
@@ -155,7 +155,7 @@ def _():
         u = torch.index_put(y, (rows, i), x[:, 0], accumulate=True)
         return (y[i % y.size(0)], y[:, i], y[rows, i], z[:, [0, 1, 1], [3, 0, -1]], z[rows[:, None], 0, i % 4], z[..., self.table], y[[-1, 0]], y.take(i), torch.take_along_dim(y, i[:, None], 1), y.gather(1, i[:, None].expand(-1, 3)),
                 w, u, y.index_select(1, self.table), y.index_fill(1, self.table, -2.0), y.scatter(1, i[:, None], 9.0), y.scatter_add(1, i[:, None].repeat(1, 2), x[:, :2]), y.scatter(1, i[:, None], x[:, :1], reduce="add") if False else y,
-                y.masked_fill(mask, 0), torch.where(mask, y, -1.0), y.masked_scatter(mask, torch.arange(200.0)), torch.tril(y, 1), torch.triu(y, -1), y.new_full((2,), 3.5), y[y.size(0) - 1], z[:, 1, None, :2], y[:, -3:-1], y[None, ..., :1],
+                y.masked_fill(mask, 0), torch.where(mask, y, -1.0), y.masked_scatter(mask, torch.arange(200.0).to(y.dtype)), torch.tril(y, 1), torch.triu(y, -1), y.new_full((2,), 3.5), y[y.size(0) - 1], z[:, 1, None, :2], y[:, -3:-1], y[None, ..., :1],
                 y.index_add(1, self.table, x[:, :3], alpha=0.5), y.index_copy(1, self.table, x[:, :3]), torch.select_scatter(y, x[:, 0], 1, 2), torch.slice_scatter(y, x[:, :2], 1, 3, 7, 2), torch.diagonal_scatter(y[:, :4], x[:4, 0]) if False else y, y[-1, -1])
 
     return case(net, randn(4, 6), torch.tensor([3, 1, 7, 0]))
