@@ -23,9 +23,9 @@ export interface LayerValues {
   readonly c: Value | undefined;
 }
 
-/** One layer, x [time, batch, in], as the ONNX operator: `weights` has one cell for each direction. */
+/** One layer, x [time, batch, in], as the ONNX operator: `weights` has one cell for each direction. `module`, where there is one, notes what it is. */
 export function operatorLayer(
-  module: Module,
+  module: Module | undefined,
   recurrence: Recurrence,
   x: Value,
   weights: readonly CellWeights[],
@@ -52,23 +52,20 @@ export function operatorLayer(
   const { h, c, lengths } = state;
   const shared = { hiddenSize: hidden, direction };
   if (kind === 'lstm') {
-    const made = module.mark(op.lstm(x, w, r, b, lengths, h, c, undefined, shared), 'lstm');
-    const [y, last, cell] = made as readonly [Value, Value, Value];
+    const values = op.lstm(x, w, r, b, lengths, h, c, undefined, shared);
+    const [y, last, cell] = (module?.mark(values, 'lstm') ?? values) as readonly [Value, Value, Value];
     return { y: sideBySide(y, directions), h: last, c: cell };
   }
   if (kind === 'gru') {
     // PyTorch's reset gate multiplies after the product with h.
-    const made = module.mark(op.gru(x, w, r, b, lengths, h, { ...shared, linearBeforeReset: 1 }), 'gru');
-    const [y, last] = made as readonly [Value, Value];
+    const values = op.gru(x, w, r, b, lengths, h, { ...shared, linearBeforeReset: 1 });
+    const [y, last] = (module?.mark(values, 'gru') ?? values) as readonly [Value, Value];
     return { y: sideBySide(y, directions), h: last, c: undefined };
   }
   const activations = Array<string>(directions).fill(nonlinearity === 'relu' ? 'Relu' : 'Tanh');
-  const made = module.mark(
-    op.rnn(x, w, r, b, lengths, h, { ...shared, activations }),
-    'rnn',
-    detailsOf(kind, nonlinearity),
-  );
-  const [y, last] = made as readonly [Value, Value];
+  const values = op.rnn(x, w, r, b, lengths, h, { ...shared, activations });
+  const marked = module?.mark(values, 'rnn', detailsOf(kind, nonlinearity)) ?? values;
+  const [y, last] = marked as readonly [Value, Value];
   return { y: sideBySide(y, directions), h: last, c: undefined };
 }
 

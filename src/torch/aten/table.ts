@@ -5,6 +5,8 @@ import type { GraphScope, Report } from '../lower/scope.ts';
 import { activationRules } from './activations.ts';
 import { adaptivePoolingRules } from './adaptive-pooling.ts';
 import { arithmeticRules } from './arithmetic.ts';
+import { attentionRules } from './attention.ts';
+import { batchNormRules } from './batch-norms.ts';
 import { choiceRules } from './choices.ts';
 import { comparisonRules } from './comparisons.ts';
 import { conversionRules, conversionViews } from './conversions.ts';
@@ -12,7 +14,11 @@ import { convolutionRules } from './convolution.ts';
 import { divisionRules } from './division.ts';
 import { elementaryRules } from './elementary.ts';
 import { linearRules } from './linear.ts';
+import { normRules } from './norms.ts';
 import { poolingRules } from './pooling.ts';
+import { recurrentRules } from './recurrent.ts';
+import { reductionRules } from './reductions.ts';
+import { softmaxRules } from './softmax.ts';
 import { symbolicRules } from './symbolic.ts';
 import { viewRules } from './views.ts';
 
@@ -49,6 +55,12 @@ export const families: readonly Family[] = [
   { name: 'Pooling', test: 'pooling', rules: poolingRules },
   { name: 'Adaptive pooling', test: 'pooling', rules: adaptivePoolingRules },
   { name: 'Products', test: 'linear', rules: linearRules },
+  { name: 'Sums and other reductions', test: 'reductions', rules: reductionRules },
+  { name: 'Softmax', test: 'softmax', rules: softmaxRules },
+  { name: 'Norms', test: 'norms', rules: normRules },
+  { name: 'Batch and instance norms', test: 'norms', rules: batchNormRules },
+  { name: 'Attention', test: 'attention', rules: attentionRules },
+  { name: 'Recurrences', test: 'recurrent', rules: recurrentRules },
 ];
 
 const rules = joined<Lowering>(({ rules = {} }) => rules);
