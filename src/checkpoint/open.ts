@@ -48,7 +48,7 @@ export async function openCheckpoint(
   if (isSharded) refuseSelect(options, source.name);
   const all = isSharded
     ? await readSharded(source, folder, onProblem)
-    : await readSingle(format, source, options, onProblem);
+    : await readSingle(format, source, options, onProblem, folder);
   const contents = options.prefix === undefined ? all : withPrefix(all, options.prefix, source.name);
   return { changed: [], code: [], ...contents, format, problems };
 }

@@ -1,7 +1,7 @@
 import { readNpy } from '../files/npy.ts';
 import { readNpz } from '../files/npz.ts';
 import { readSafetensors } from '../files/safetensors.ts';
-import type { ByteSource } from '../files/source.ts';
+import type { ByteSource, Folder } from '../files/source.ts';
 import { openZip } from '../files/zip/read.ts';
 import type { Contents, OnProblem } from './contents.ts';
 import { readGguf } from './gguf/read.ts';
@@ -14,7 +14,7 @@ import { readTorch } from './torch.ts';
 import { readTorchScript } from './torchscript.ts';
 
 /**
- * The tensors of one file of the format it was recognised as; a single array has the name ''.
+ * The tensors of one file of the format it was recognised as; a single array has the name ''. `folder` is where the other parts of a split GGUF model lie.
  * @throws UNSUPPORTED_FORMAT with what to do, and what the formats' own readers throw.
  */
 export async function readSingle(
@@ -22,6 +22,7 @@ export async function readSingle(
   source: ByteSource,
   options: StateOptions,
   onProblem: OnProblem,
+  folder?: Folder,
 ): Promise<Contents> {
   if (format === 'torch-zip') return readTorch(await openZip(source), options, onProblem);
   if (format === 'torch-legacy')
@@ -41,7 +42,7 @@ export async function readSingle(
       return { tensors: new Map([['', await readNpy(source)]]), metadata: new Map() };
     case 'gguf':
       refuseSelect(options, source.name);
-      return readGguf(source, onProblem);
+      return readGguf(source, folder, onProblem);
     default:
       throw notCheckpoint(format, source.name);
   }

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../src/checkpoint/open.ts';
 import { openFile } from '../../src/files/node/file.ts';
+import { fileFolder } from '../../src/files/node/folder.ts';
 import { type AnyTensor, load } from '../../src/files/tensor.ts';
 import { hasGguf } from '../support/gguf.ts';
 import { pythonFile } from '../support/python.ts';
@@ -109,5 +110,49 @@ describe.skipIf(!hasGguf)('files of the gguf package', () => {
     ] as const)
       expect([at, await source.read(offset + at, length)]).toEqual([at, whole.subarray(at, at + length)]);
     await expect(source.read(12287, 2)).rejects.toMatchObject({ code: 'TRUNCATED' });
+  });
+
+  describe('split into parts', () => {
+    const parts = [1, 2, 3, 4].map((i) => `m-0000${i}-of-00004.gguf`);
+    const opened = async (directory: string, name: string, forgiving = false) =>
+      openCheckpoint(await openFile(join(directory, name)), fileFolder(directory), { forgiving });
+    const copied = () => {
+      const copy = mkdtempSync(join(tmpdir(), 'hopfcole-gguf-split-'));
+      cpSync(join(folder, 'split'), copy, { recursive: true });
+      return copy;
+    };
+
+    it('are read whole, whichever is opened', async () => {
+      for (const name of parts) {
+        const { tensors, metadata } = await opened(join(folder, 'split'), name);
+        const found = [...tensors].map(([key, { shape }]) => [key, shape]);
+        expect(found).toEqual(Array.from({ length: 5 }, (_, i) => [`blk.${i}.weight`, [2, i + 1]]));
+        expect(metadata.get('llama.block_count')).toBe(5);
+        const last = tensors.get('blk.4.weight');
+        expect(await bytesOf(last)).toEqual(new Uint8Array(new Float32Array(10).fill(4).buffer));
+      }
+    });
+
+    it('are refused where one is missing, renamed or of another model', async () => {
+      const missing = copied();
+      rmSync(join(missing, parts[2] ?? ''));
+      await expect(opened(missing, parts[0] ?? '')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+      const described = await opened(missing, parts[0] ?? '', true);
+      expect(described.problems.map(({ code }) => code)).toEqual(['FILE_NOT_FOUND']);
+      expect(described.tensors.size).toBe(3);
+
+      const renamed = copied();
+      renameSync(join(renamed, parts[1] ?? ''), join(renamed, 'part.gguf'));
+      const lost = { code: 'BAD_GGUF', message: expect.stringMatching(/does not end in -00002-of-00004.gguf/) };
+      await expect(opened(renamed, 'part.gguf')).rejects.toMatchObject(lost);
+
+      const mixed = copied();
+      cpSync(join(mixed, parts[1] ?? ''), join(mixed, parts[2] ?? ''));
+      const strange = { code: 'BAD_GGUF', message: expect.stringMatching(/is no part 3 of 4/) };
+      await expect(opened(mixed, parts[0] ?? '')).rejects.toMatchObject(strange);
+
+      const alone = openCheckpoint(await openFile(join(missing, parts[0] ?? '')));
+      await expect(alone).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+    });
   });
 });

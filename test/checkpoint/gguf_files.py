@@ -116,5 +116,14 @@ for kind in "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 TQ2_0 MXFP4".split():
     writer.add_tensor(f"{kind}.weight", data, raw_dtype=T[kind])
     (folder / f"quantised.{kind}.raw").write_bytes(dequantize(data, T[kind]).tobytes())
 writer.write_header_to_file(), writer.write_kv_data_to_file(), writer.write_tensors_to_file(), writer.close()
+# As llama.cpp splits large models: the first part holds the metadata, and here no tensor.
+(folder / "split").mkdir(exist_ok=True)
+writer = GGUFWriter(folder / "split" / "m.gguf", "llama", split_max_tensors=2, small_first_shard=True)
+writer.add_uint32("llama.block_count", 5)
+for i in range(5):
+    writer.add_tensor(f"blk.{i}.weight", np.full((2, i + 1), i, np.float32))
+writer.write_header_to_file(folder / "split" / "m.gguf"), writer.write_kv_data_to_file(), writer.write_tensors_to_file()
+writer.close()
+
 # The package reads its own files, or nothing above means anything.
 assert len(GGUFReader(folder / "quantised.gguf").tensors) == 7

@@ -15,7 +15,7 @@ export interface BlockCodec {
 let table: Float64Array | undefined;
 
 /** The value of each pattern of a float16, made once. */
-export function halfValues(): Float64Array {
+function halfValues(): Float64Array {
   table ??= toNumbers(
     makeTensor('float16', [65536], new Uint8Array(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer)),
   );

@@ -1,166 +1,95 @@
-import { byteLengthOf, dtypes } from '../../files/dtype.ts';
 import { HopfcoleError } from '../../files/error.ts';
-import { lazySource } from '../../files/lazy.ts';
-import { swapped } from '../../files/npy.ts';
-import { countOf } from '../../files/safetensors.ts';
-import type { ByteSource } from '../../files/source.ts';
-import type { StoredTensor } from '../../files/tensor.ts';
-import { badGguf, Cursor } from './cursor.ts';
-import { dequantised } from './dequantised.ts';
-import { readMetadata } from './metadata.ts';
-import { type GgmlType, ggmlType, readBlocks } from './types.ts';
-
-const mostTensors = 1_000_000;
-/** ggml's own limit is 4. */
-const mostDims = 8;
-
-export interface Gguf {
-  readonly tensors: Map<string, StoredTensor>;
-  readonly metadata: Map<string, string | number | boolean>;
-  /** The tensors that are stored in blocks of small integers, and read as float32. */
-  readonly changed: readonly { readonly name: string; readonly why: string }[];
-}
-
-interface Entry {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly type: number;
-  readonly offset: number;
-  readonly at: number;
-}
+import type { ByteSource, Folder } from '../../files/source.ts';
+import { badGguf } from './cursor.ts';
+import { type GgufFile, readGgufFile } from './file.ts';
 
 /**
- * One .gguf file (versions 2 and 3, either byte order) under its own names: plain tensors are ranges of the file, quantised ones are taken apart
- * piece by piece when they are read. GGUF counts dimensions from the fastest; shapes here are PyTorch's, the fastest last.
- * @throws BAD_GGUF, UNSUPPORTED_FORMAT for other versions; BAD_GGUF and UNSUPPORTED_TENSOR for a single tensor go to `onProblem`.
+ * A GGUF model: one file, or all of those that llama.cpp split it into (`name-00001-of-00003.gguf`), whichever of them was opened. The metadata are
+ * those of the first.
+ * @throws what one file throws; FILE_NOT_FOUND for a part that is missing; BAD_GGUF for parts that do not belong together.
  */
-export async function readGguf(source: ByteSource, onProblem: (problem: HopfcoleError) => void): Promise<Gguf> {
-  const cursor = await beginning(source);
-  const tensorCount = await cursor.size('the number of tensors');
-  const keyCount = await cursor.size('the number of metadata keys');
-  if (tensorCount > mostTensors) throw cursor.fail(`${tensorCount} tensors are more than is sensible`);
-  const { values, alignment } = await readMetadata(cursor, keyCount);
-  const entries: Entry[] = [];
-  const names = new Set<string>();
-  for (let i = 0; i < tensorCount; i++) {
-    const entry = await readEntry(cursor);
-    if (names.has(entry.name)) throw cursor.fail(`two tensors are called ${shown(entry.name)}`, entry.at);
-    names.add(entry.name);
-    entries.push(entry);
-  }
-  const data = Math.ceil(cursor.at / alignment) * alignment;
-
-  const tensors = new Map<string, StoredTensor>();
-  const changed: { name: string; why: string }[] = [];
-  const placed: { readonly name: string; readonly begin: number; readonly end: number }[] = [];
-  for (const entry of entries) {
-    try {
-      const fail = (message: string) => badGguf(source, message, entry.at);
-      if (entry.offset % alignment !== 0)
-        throw fail(`its data begin at ${entry.offset}, which is no multiple of ${alignment}`);
-      const type = ggmlType(entry.type);
-      if (type === undefined) throw fail(`its type ${entry.type} is none of ggml's`);
-      const found = tensorOf(source, entry, type, data + entry.offset, cursor.little, fail);
-      tensors.set(entry.name, found.tensor);
-      placed.push({ name: entry.name, begin: entry.offset, end: entry.offset + found.stored });
-      if ('codec' in type) changed.push({ name: entry.name, why: `${type.name} in the file, read as float32` });
-    } catch (problem) {
-      if (!(problem instanceof HopfcoleError)) throw problem;
-      onProblem(problem.at({ file: source.name, tensor: entry.name.slice(0, 200) }));
-    }
-  }
-  placed.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  let end = 0;
-  for (const { name, begin, end: its } of placed) {
-    if (its > begin && begin < end)
-      onProblem(badGguf(source, 'its bytes overlap those of another').at({ tensor: name.slice(0, 200) }));
-    end = Math.max(end, its);
-  }
-  return { tensors, metadata: values, changed };
-}
-
-/** After magic number and version, which also tell the byte order. */
-async function beginning(source: ByteSource): Promise<Cursor> {
-  if (source.size < 24) throw badGguf(source, `${source.size} bytes cannot hold its header`);
-  const head = await source.read(0, 8);
-  if (String.fromCharCode(...head.subarray(0, 4)) !== 'GGUF') throw badGguf(source, 'it does not begin as one', 0);
-  const view = new DataView(head.buffer, head.byteOffset, 8);
-  // A small number with its bytes turned has zeros where small numbers have their digits.
-  const little = view.getUint16(4, true) !== 0;
-  const version = view.getUint32(4, little);
-  if (version !== 2 && version !== 3)
-    throw new HopfcoleError(
-      'UNSUPPORTED_FORMAT',
-      `it is of version ${version} of GGUF; versions 2 and 3 are read`,
-      { file: source.name, at: 4 },
-      'Convert the model again with a current llama.cpp',
-    );
-  return new Cursor(source, little, 8);
-}
-
-async function readEntry(cursor: Cursor): Promise<Entry> {
-  const at = cursor.at;
-  const name = await cursor.name('the name of a tensor');
-  const dims = await cursor.uint32();
-  if (dims > mostDims) throw cursor.fail(`${shown(name)} has ${dims} dimensions`, at);
-  const shape: number[] = [];
-  for (let i = 0; i < dims; i++) shape.unshift(await cursor.size(`a dimension of ${shown(name)}`));
-  const type = await cursor.uint32();
-  const offset = await cursor.size(`the offset of ${shown(name)}`);
-  return { name, shape, type, offset, at };
-}
-
-interface Found {
-  readonly tensor: StoredTensor;
-  /** Bytes in the file. */
-  readonly stored: number;
-}
-
-function tensorOf(
+export async function readGguf(
   source: ByteSource,
-  { shape }: Entry,
-  type: GgmlType,
-  begin: number,
-  little: boolean,
-  fail: (message: string) => HopfcoleError,
-): Found {
-  const refuse = (what: string) =>
-    new HopfcoleError(
-      'UNSUPPORTED_TENSOR',
-      `it is ${what}, which is not read`,
-      {},
-      `F32, F16, BF16, integers and ${readBlocks} are read: requantise the model, or convert it from its original`,
-    );
-  const count = countOf(shape);
-  if (count === undefined) throw fail(`its shape [${shape.join(', ')}] is too large`);
-  if ('refused' in type) throw refuse(`of ggml's type ${type.name}`);
-  const inside = (bytes: number) => {
-    if (!(begin + bytes <= source.size))
-      throw fail(
-        `${type.name} of shape [${shape.join(', ')}] takes ${bytes} bytes from ${begin} on, the file has ${source.size}`,
-      );
-    return bytes;
-  };
-  if ('codec' in type) {
-    const { codec } = type;
-    const row = shape.at(-1) ?? 1;
-    if (row % codec.elements !== 0)
-      throw fail(`its rows of ${row} elements do not fill ${type.name} blocks of ${codec.elements}`);
-    if (!little && codec.halves === undefined) throw refuse(`${type.name} in a big-endian file`);
-    const blocks = count / codec.elements;
-    const stored = inside(blocks * codec.bytes);
-    const opened = dequantised(source, begin, blocks, codec, !little);
-    return { stored, tensor: { dtype: 'float32', shape, range: { source: opened, offset: 0, length: opened.size } } };
+  folder: Folder | undefined,
+  onProblem: (problem: HopfcoleError) => void,
+): Promise<GgufFile> {
+  const opened = await readGgufFile(source, onProblem);
+  const count = opened.metadata.get('split.count') ?? 1;
+  if (count === 0 || count === 1) return opened;
+  const tensors: GgufFile['tensors'] = new Map();
+  const changed: GgufFile['changed'][number][] = [];
+  let metadata = opened.metadata;
+  try {
+    const parts = new Parts(source, opened);
+    const names = parts.names();
+    for (const [index, name] of names.entries()) {
+      try {
+        const part = index === parts.index ? opened : await readGgufFile(await beside(folder, name, source), onProblem);
+        parts.check(part, index, name);
+        if (index === 0) metadata = part.metadata;
+        for (const [key, tensor] of part.tensors) {
+          if (tensors.has(key))
+            onProblem(badGguf(source, `two parts have it, one is ${name}`).at({ tensor: key.slice(0, 200) }));
+          else tensors.set(key, tensor);
+        }
+        changed.push(...part.changed);
+      } catch (problem) {
+        if (!(problem instanceof HopfcoleError)) throw problem;
+        onProblem(problem);
+      }
+    }
+  } catch (problem) {
+    if (!(problem instanceof HopfcoleError)) throw problem;
+    onProblem(problem);
+    return opened;
   }
-  const { dtype } = type;
-  const stored = inside(byteLengthOf(dtype, count));
-  const width = dtypes[dtype].bits / 8;
-  if (little || width === 1)
-    return { stored, tensor: { dtype, shape, range: { source, offset: begin, length: stored } } };
-  const turned = lazySource(source.name, stored, async () => swapped(await source.read(begin, stored), width));
-  return { stored, tensor: { dtype, shape, range: { source: turned, offset: 0, length: stored } } };
+  return { tensors, metadata, changed };
 }
 
-function shown(name: string): string {
-  return JSON.stringify(name.slice(0, 200));
+async function beside(folder: Folder | undefined, name: string, source: ByteSource): Promise<ByteSource> {
+  if (folder === undefined)
+    throw new HopfcoleError(
+      'FILE_NOT_FOUND',
+      `its other parts, such as ${name}, need its folder`,
+      { file: source.name },
+      'Open it by its path',
+    );
+  return folder.open(name);
+}
+
+/** What a part says of the whole. */
+class Parts {
+  readonly #source: ByteSource;
+  readonly #count: number;
+  readonly index: number;
+
+  constructor(source: ByteSource, { metadata }: GgufFile) {
+    this.#source = source;
+    const [count, index] = [metadata.get('split.count'), metadata.get('split.no')];
+    if (typeof count !== 'number' || typeof index !== 'number' || !(index >= 0 && index < count))
+      throw badGguf(source, `it is part ${String(index)} (from 0) of ${String(count)}`);
+    this.#count = count;
+    this.index = index;
+  }
+
+  /** The files of all parts: they are told by their names alone. */
+  names(): string[] {
+    const own = this.#source.name.replace(/^.*[/\\]/, '');
+    const digits = (value: number) => String(value).padStart(5, '0');
+    const ending = (index: number) => `-${digits(index + 1)}-of-${digits(this.#count)}.gguf`;
+    if (!own.endsWith(ending(this.index)))
+      throw new HopfcoleError(
+        'BAD_GGUF',
+        `it is part ${this.index + 1} of ${this.#count}, but its name does not end in ${ending(this.index)}, so that the others cannot be found`,
+        { file: this.#source.name },
+        'Give all parts the names they came with',
+      );
+    const stem = own.slice(0, -ending(this.index).length);
+    return Array.from({ length: this.#count }, (_, index) => stem + ending(index));
+  }
+
+  check({ metadata }: GgufFile, index: number, name: string): void {
+    if (metadata.get('split.count') !== this.#count || metadata.get('split.no') !== index)
+      throw badGguf(this.#source, `${name} is no part ${index + 1} of ${this.#count}: it belongs to another model`);
+  }
 }
