@@ -34,7 +34,7 @@ export function outputsOf(program: Program, scope: GraphScope, inputs: readonly 
   const seen = new Set<Value>();
   for (const spec of program.inputs) if ('target' in spec) taken.add(spec.target);
   const specs = program.outputs.filter((spec) => spec.kind === 'user' || spec.kind === 'loss');
-  const paths = outputPaths(program.outSpec, specs.length);
+  const paths = outputPaths(program.outSpec, specs.length, program.fields);
   for (const [index, spec] of specs.entries()) {
     if (!('argument' in spec)) continue;
     const { argument } = spec;

@@ -8,6 +8,8 @@ export interface Program {
   readonly outputs: readonly OutputSpec[];
   /** Pytree of what the program gives back (a treespec of PyTorch, as text); undefined where it does not say. */
   readonly outSpec: string | undefined;
+  /** Field names of the named tuples in it, by type. */
+  readonly fields: ReadonlyMap<string, readonly string[]>;
   /** Least and greatest size of each symbol, where there are any. */
   readonly ranges: ReadonlyMap<string, { readonly min: number; readonly max: number | undefined }>;
   readonly torchVersion: string;

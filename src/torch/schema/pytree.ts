@@ -8,7 +8,11 @@ const most = 100_000;
  * The names of a program's results by the keys of the dicts and the fields of the named tuples they stand in (`logits`, `states_0_1`); undefined for each that has
  * none, and undefined as a whole where the treespec is not understood or does not have `count` leaves.
  */
-export function outputPaths(treespec: string | undefined, count: number): readonly (string | undefined)[] | undefined {
+export function outputPaths(
+  treespec: string | undefined,
+  count: number,
+  fields: FieldNames,
+): readonly (string | undefined)[] | undefined {
   if (treespec === undefined) return undefined;
   let spec: Json;
   try {
@@ -19,37 +23,43 @@ export function outputPaths(treespec: string | undefined, count: number): readon
   const [version, root] = Array.isArray(spec) ? (spec as readonly Json[]) : [];
   if (version !== 1 || root === undefined) return undefined;
   const leaves: (string | undefined)[] = [];
-  if (!walk(root, [], false, leaves, 0) || leaves.length !== count) return undefined;
+  if (!walk(root, { path: [], named: false, depth: 0 }, leaves, fields) || leaves.length !== count) return undefined;
   return leaves;
 }
 
+/** Field names of named tuples by type. */
+export type FieldNames = ReadonlyMap<string, readonly string[]>;
+
+interface Place {
+  readonly path: readonly string[];
+  /** Whether a key or field is on the way. */
+  readonly named: boolean;
+  readonly depth: number;
+}
+
 /** Collects the leaves' names; false where a node is of no kind that is known. */
-function walk(
-  node: Json,
-  path: readonly string[],
-  named: boolean,
-  leaves: (string | undefined)[],
-  depth: number,
-): boolean {
+function walk(node: Json, place: Place, leaves: (string | undefined)[], fields: FieldNames): boolean {
+  const { path, named, depth } = place;
   if (depth > deepest || leaves.length > most || !(node instanceof Map)) return false;
   const children = node.get('children_spec');
   if (!Array.isArray(children)) return false;
-  const type = node.get('type');
-  if (type === null) {
+  if (node.get('type') === null) {
     leaves.push(named ? path.join('_') : undefined);
     return true;
   }
-  const keys = keysOf(node);
+  const keys = keysOf(node, fields);
   return children.every((child: Json, index) => {
     const key = keys?.[index];
-    return walk(child, [...path, key ?? String(index)], named || key !== undefined, leaves, depth + 1);
+    const below = { path: [...path, key ?? String(index)], named: named || key !== undefined, depth: depth + 1 };
+    return walk(child, below, leaves, fields);
   });
 }
 
-/** The keys of a dict, in order; undefined for lists and tuples. */
-function keysOf(node: ReadonlyMap<string, Json>): readonly string[] | undefined {
+/** The keys of a dict or the fields of a named tuple, in order; undefined for lists and tuples. */
+function keysOf(node: ReadonlyMap<string, Json>, fields: FieldNames): readonly string[] | undefined {
   const context = node.get('context');
   if (typeof context !== 'string') return undefined;
+  if (node.get('type') === 'collections.namedtuple') return fields.get(context);
   let parsed: Json;
   try {
     parsed = parseJson(context, 'treespec');

@@ -29,6 +29,7 @@ export function readProgram(text: string, file: string): Program {
     graph: readGraph(module.at('graph'), 0),
     ...readSignature(module.at('signature'), readGraph),
     outSpec: outSpec?.given === true ? outSpec.text() : undefined,
+    fields: readFields(module.at('treespec_namedtuple_fields')),
     ranges: readRanges(root.at('range_constraints')),
     torchVersion: torchVersion.given ? torchVersion.text() : '',
   };
@@ -45,6 +46,16 @@ function checkVersion(root: Field, file: string): void {
     { file },
     newer ? 'A newer hopfcole may read it; or save it with PyTorch 2.6 to 2.13' : 'Save it with PyTorch 2.6 or newer',
   );
+}
+
+function readFields(field: Field): Program['fields'] {
+  if (!field.given) return new Map();
+  const names = (definition: Field) =>
+    definition
+      .at('field_names')
+      .items()
+      .map((name) => name.text());
+  return new Map(field.members().map(([type, definition]) => [type, names(definition)]));
 }
 
 function readRanges(field: Field): Program['ranges'] {
