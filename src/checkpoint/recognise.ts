@@ -151,6 +151,16 @@ const refusals: Partial<Record<Format, readonly [string, string]>> = {
   pt2: ['it is a program of torch.export, no plain checkpoint', 'Use it where a program is expected'],
 };
 
+/** Why a TorchScript archive is not taken where a graph is needed, with what to do about it. */
+export function noScriptGraph(file: string): HopfcoleError {
+  return new HopfcoleError(
+    'UNSUPPORTED_FORMAT',
+    'it is a TorchScript archive, of which the weights are read and the graph is not',
+    { file },
+    "Export the program: torch.export.save(torch.export.export(model.eval(), inputs), 'm.pt2')",
+  );
+}
+
 /** Why a file of this format is no checkpoint that can be read here, with what to do about it. */
 export function notCheckpoint(format: Format, file: string): HopfcoleError {
   const [what, hint] = refusals[format] ?? [

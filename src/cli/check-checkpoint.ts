@@ -1,5 +1,7 @@
+import type { CheckpointOptions } from '../checkpoint/open.ts';
 import { isStored } from '../files/tensor.ts';
 import { openWeights } from './checkpoint-files.ts';
+import { codeText } from './code-text.ts';
 import type { Context, Outcome } from './command.ts';
 
 const piece = 4 << 20;
@@ -8,8 +10,12 @@ const piece = 4 << 20;
  * Reads every tensor of a checkpoint from end to end, piece by piece (checksums are held against the data where there are any).
  * @throws the first problem.
  */
-export async function checkCheckpoint(path: string, { progress, signal }: Context): Promise<Outcome> {
-  const { format, tensors } = await openWeights(path);
+export async function checkCheckpoint(
+  path: string,
+  options: Pick<CheckpointOptions, 'select' | 'prefix'>,
+  { progress, signal }: Context,
+): Promise<Outcome> {
+  const { format, tensors, changed, code } = await openWeights(path, options);
   let done = 0;
   let bytes = 0;
   for (const [name, tensor] of tensors) {
@@ -26,7 +32,11 @@ export async function checkCheckpoint(path: string, { progress, signal }: Contex
     bytes += length;
   }
   return {
-    json: { format, parameters: tensors.size, bytes, problems: [] },
-    text: [`${path}: valid ${format}, ${tensors.size} tensors, ${bytes} bytes`],
+    json: { format, parameters: tensors.size, bytes, changed, code, problems: [] },
+    text: [
+      `${path}: valid ${format}, ${tensors.size} tensors, ${bytes} bytes`,
+      ...changed.map(({ name, why }) => `changed ${name}: ${why}`),
+      ...codeText(code),
+    ],
   };
 }

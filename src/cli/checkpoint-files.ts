@@ -3,9 +3,11 @@ import { type Checkpoint, type CheckpointOptions, openCheckpoint } from '../chec
 import { openFile } from '../files/node/file.ts';
 import { fileFolder } from '../files/node/folder.ts';
 import { formatOf } from './file-format.ts';
+import { weightsPath } from './weights-path.ts';
 
-/** Opens a checkpoint, or the weights of a program without its graph; tensors stay ranges of the file. */
-export async function openWeights(path: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
+/** Opens a checkpoint (a file, or the folder of a model), or the weights of a program without its graph; tensors stay ranges of the file. */
+export async function openWeights(given: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
+  const path = await weightsPath(given);
   if ((await formatOf(path)) === 'pt2') {
     const { programWeights } = await import('../torch/describe.ts');
     return {
@@ -14,7 +16,7 @@ export async function openWeights(path: string, options: CheckpointOptions = {})
       metadata: new Map(),
       problems: [],
       changed: [],
-      code: false,
+      code: [],
     };
   }
   return openCheckpoint(await openFile(path), fileFolder(dirname(path)), options);

@@ -11,6 +11,7 @@ import { describeRecognised } from './describe-recognised.ts';
 import { describedText, saveModel, signature } from './model-files.ts';
 import { flag, optionalText } from './options.ts';
 import { readSpec } from './spec-file.ts';
+import { weightsChosen } from './weights-options.ts';
 
 /**
  * Writes a checkpoint's weights as a model: into the network that --spec describes, or the one that names, shapes and the configuration beside
@@ -20,7 +21,7 @@ import { readSpec } from './spec-file.ts';
 export async function importCheckpoint(path: string, output: string, args: Arguments): Promise<Outcome> {
   const specPath = optionalText(args, 'spec');
   const said = specPath === undefined ? undefined : await readSpec(specPath);
-  const checkpoint = await openWeights(path, { select: optionalText(args, 'select') });
+  const checkpoint = await openWeights(path, weightsChosen(args));
   const tensors = withTiedNames(checkpoint.tensors, checkpoint.metadata);
   const recognised =
     said === undefined ? recognise(tensors, await readBeside(path, optionalText(args, 'config'))) : undefined;
@@ -36,6 +37,7 @@ export async function importCheckpoint(path: string, output: string, args: Argum
         ? 'Add their layers to the specification, or say --partial'
         : `Say --partial to leave them out. Or: ${howElse}`,
     );
+  const changed = [...checkpoint.changed, ...network.changed];
   await saveModel(network.model, output, args);
   const { inputs, outputs } = signature(network.model);
   const operators = operatorCounts(network.model);
@@ -46,14 +48,14 @@ export async function importCheckpoint(path: string, output: string, args: Argum
       recognised: recognised ?? null,
       operators,
       parameters: network.parameters,
-      changed: network.changed,
+      changed,
       inputs,
       outputs,
     },
     text: [
       ...(recognised === undefined ? [] : describeRecognised(recognised)),
       `${checkpoint.format}: ${network.parameters.used.length} parameters used${unused.length === 0 ? '' : `, ${unused.length} unused`}`,
-      ...network.changed.map(({ name, why }) => `changed ${name}: ${why}`),
+      ...changed.map(({ name, why }) => `changed ${name}: ${why}`),
       `inputs  ${inputs.map(describedText).join(', ')}`,
       `outputs ${outputs.map(describedText).join(', ')}`,
       `wrote ${output}`,

@@ -1,16 +1,20 @@
-import { recogniseFormat } from '../checkpoint/recognise.ts';
+import type { Checkpoint, CheckpointOptions } from '../checkpoint/open.ts';
 import { byteLengthOf } from '../files/dtype.ts';
 import { HopfcoleError } from '../files/error.ts';
-import { openFile } from '../files/node/file.ts';
 import { elementCount } from '../files/tensor.ts';
 import { openWeights } from './checkpoint-files.ts';
+import { codeText } from './code-text.ts';
 import type { Outcome } from './command.ts';
 import { describeRecognised, recognisedAs } from './describe-recognised.ts';
+import { formatOf } from './file-format.ts';
 import { table } from './output.ts';
 
 /** Describes a checkpoint: its headers are read, its tensors are not. A format that is only recognised is said with what to do about it. */
-export async function inspectCheckpoint(path: string): Promise<Outcome> {
-  const { format, tensors, metadata, problems } = await opened(path);
+export async function inspectCheckpoint(
+  path: string,
+  options: Pick<CheckpointOptions, 'select' | 'prefix'> = {},
+): Promise<Outcome> {
+  const { format, tensors, metadata, changed, code, problems } = await opened(path, options);
   const parameters = [...tensors].map(([name, { dtype, shape }]) => ({
     name,
     dtype,
@@ -33,6 +37,8 @@ export async function inspectCheckpoint(path: string): Promise<Outcome> {
       sites: [],
       recognised: recognised ?? null,
       metadata: Object.fromEntries(metadata),
+      changed,
+      code,
       problems: told,
     },
     text: [
@@ -40,21 +46,21 @@ export async function inspectCheckpoint(path: string): Promise<Outcome> {
       ...table(parameters.map((p) => [`  ${p.name}`, p.dtype, `[${p.shape.join(', ')}]`])),
       ...(recognised === undefined ? [] : describeRecognised(recognised)),
       ...[...metadata].slice(0, 20).map(([key, value]) => `metadata ${key}: ${String(value).slice(0, 200)}`),
+      ...changed.map(({ name, why }) => `changed ${name}: ${why}`),
+      ...codeText(code),
       ...told.map(({ code, message }) => `problem ${code}: ${message}`),
     ],
   };
 }
 
-type Described = Pick<Awaited<ReturnType<typeof openWeights>>, 'format' | 'tensors' | 'metadata' | 'problems'>;
-
 /** A checkpoint that cannot be opened is still described by its format, where that is known. */
-async function opened(path: string): Promise<Described> {
+async function opened(path: string, options: CheckpointOptions): Promise<Checkpoint> {
   try {
-    return await openWeights(path, { forgiving: true });
+    return await openWeights(path, { ...options, forgiving: true });
   } catch (error) {
     if (!(error instanceof HopfcoleError) || error.code !== 'UNSUPPORTED_FORMAT') throw error;
-    const format = await recogniseFormat(await openFile(path));
+    const format = await formatOf(path);
     if (format === 'unknown') throw error;
-    return { format, tensors: new Map(), metadata: new Map(), problems: [error] };
+    return { format, tensors: new Map(), metadata: new Map(), changed: [], code: [], problems: [error] };
   }
 }

@@ -13,7 +13,7 @@ import type { ModelProto } from '../onnx/messages.ts';
 import { readModel } from '../onnx/read.ts';
 import { assertEpsilons } from '../reading/epsilon.ts';
 import type { Arguments } from './command.ts';
-import { formatOf } from './file-format.ts';
+import { graphFormatOf } from './file-format.ts';
 import { flag, optionalNumber } from './options.ts';
 import { openProgram } from './program-files.ts';
 
@@ -31,8 +31,8 @@ const keepFrom = 1 << 20;
 /** Reads an .onnx file, or a program (.pt2, of the `method` named), into the graph. Large weights stay in the file. */
 export async function openModel(path: string, args: Arguments = {}): Promise<OpenedModel> {
   const folder = fileFolder(dirname(path));
-  if ((await formatOf(path)) === 'pt2')
-    return { proto: undefined, model: (await openProgram(path, args)).model, folder };
+  const format = await graphFormatOf(path);
+  if (format === 'pt2') return { proto: undefined, model: (await openProgram(path, args)).model, folder };
   const source = await openFile(path);
   const proto = await readModel(source, { keepFrom });
   try {

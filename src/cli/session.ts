@@ -7,7 +7,7 @@ import { openSession } from '../runtime/node/open.ts';
 import type { ModelSource } from '../runtime/node/options.ts';
 import type { Session } from '../runtime/session.ts';
 import type { Arguments, Context } from './command.ts';
-import { formatOf } from './file-format.ts';
+import { graphFormatOf } from './file-format.ts';
 import { assertRunnable } from './model-files.ts';
 import { flag, text } from './options.ts';
 import { openProgram } from './program-files.ts';
@@ -26,7 +26,7 @@ export async function openChild(source: ModelSource, args: Arguments, context: C
 
 /** A session over a file that a user names: a model after a look at what a runtime would not tell of it, or a program, which is imported first. */
 export async function openRunnable(path: string, args: Arguments, context: Context): Promise<Session> {
-  if ((await formatOf(path)) === 'pt2')
+  if ((await graphFormatOf(path)) === 'pt2')
     return openBuilt((await openProgram(path, args)).model, undefined, args, context);
   await assertRunnable(path);
   return openChild(path, args, context);

@@ -1,6 +1,7 @@
 import type { Checked } from '../check-expected.ts';
 import type { Command, Outcome } from '../command.ts';
 import { optionalNumber, optionalText, providerOptions, text } from '../options.ts';
+import { weightsChosen, weightsOptions } from '../weights-options.ts';
 
 export const check: Command = {
   usage: 'check <file> [expected]',
@@ -21,6 +22,7 @@ export const check: Command = {
       describe: 'largest error allowed, relative to the largest value (default by dtype)',
       requiresArg: true,
     },
+    ...weightsOptions,
     ...providerOptions,
   },
   example: 'hopfcole check fixtures/digits/digits_lse.safetensors',
@@ -35,7 +37,8 @@ export const check: Command = {
     };
     const { openFile } = await import('../../files/node/file.ts');
     const { recogniseFormat } = await import('../../checkpoint/recognise.ts');
-    const source = await openFile(path);
+    const { weightsPath } = await import('../weights-path.ts');
+    const source = await openFile(await weightsPath(path));
     const format = await recogniseFormat(source);
     const { arrayFormat, describeArray } = await import('../arrays.ts');
     const array = arrayFormat(format, path);
@@ -52,7 +55,7 @@ export const check: Command = {
     }
     if (format !== 'onnx' && format !== 'unknown') {
       await source.close?.();
-      return (await import('../check-checkpoint.ts')).checkCheckpoint(path, context);
+      return (await import('../check-checkpoint.ts')).checkCheckpoint(path, weightsChosen(args), context);
     }
     if (format === 'unknown' && /\.json$/i.test(path)) {
       await source.close?.();
