@@ -31,6 +31,10 @@ const meta = (value: Uint8Array) => join(header(0, 1), value, new Uint8Array(64)
 const nested = (depth: number) =>
   join(...Array.from({ length: depth }, () => join(u32(9), u64(1))), u32(0), u64(1), Uint8Array.of(7));
 
+/** What says that it is the first part of so many. */
+const split = (type: number, count: Uint8Array) =>
+  join(header(0, 2), pair('split.no', 4, u32(0)), pair('split.count', type, count), new Uint8Array(64));
+
 async function verified(bytes: Uint8Array): Promise<unknown> {
   return verifyCheckpoint(memorySource(bytes, 'm.gguf'));
 }
@@ -91,6 +95,9 @@ describe('refused', () => {
     ['an alignment of 2^31', 'BAD_GGUF', /power of two/, meta(pair('general.alignment', 4, u32(2 ** 31)))],
     ['an alignment that is a text', 'BAD_GGUF', /power of two/, meta(pair('general.alignment', 8, text('32')))],
     ['an alignment that is an array', 'BAD_GGUF', /power of two/, meta(pair('general.alignment', 9, nested(0)))],
+    ['2^40 parts', 'BAD_GGUF', /part 0 \(from 0\) of 1099511627776/, split(10, u64(2n ** 40n))],
+    ['a number of parts that is a text', 'BAD_GGUF', /part 0 \(from 0\) of 3/, split(8, text('3'))],
+    ['-1 parts', 'BAD_GGUF', /of -1/, split(5, u32(0xffffffff))],
     [
       'two tensors of a name',
       'BAD_GGUF',

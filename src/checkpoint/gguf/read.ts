@@ -3,6 +3,9 @@ import type { ByteSource, Folder } from '../../files/source.ts';
 import { badGguf } from './cursor.ts';
 import { type GgufFile, readGgufFile } from './file.ts';
 
+/** llama.cpp counts parts in 16 bits. */
+const mostParts = 65535;
+
 /**
  * A GGUF model: one file, or all of those that llama.cpp split it into (`name-00001-of-00003.gguf`), whichever of them was opened. The metadata are
  * those of the first.
@@ -66,7 +69,8 @@ class Parts {
   constructor(source: ByteSource, { metadata }: GgufFile) {
     this.#source = source;
     const [count, index] = [metadata.get('split.count'), metadata.get('split.no')];
-    if (typeof count !== 'number' || typeof index !== 'number' || !(index >= 0 && index < count))
+    const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
+    if (!isCount(count) || !isCount(index) || index >= count || count > mostParts)
       throw badGguf(source, `it is part ${String(index)} (from 0) of ${String(count)}`);
     this.#count = count;
     this.index = index;
