@@ -6,7 +6,7 @@ import { type Call, cast } from '../lower/call.ts';
 import type { Size } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { dimOf, rankOf, reshaped, scalarOf, sizeAt, sizesOf } from '../lower/sizes.ts';
-import { batched } from './windows.ts';
+import { batched } from './spatial.ts';
 
 function outputSizes(call: Call, count: number): Size[] {
   const sizes = call.sizes('output_size');

@@ -3,7 +3,7 @@ import type { Value } from '../../graph/value.ts';
 import type { Call } from '../lower/call.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { rankOf } from '../lower/sizes.ts';
-import { batched, sides, spatial } from './windows.ts';
+import { batched, sides, spatial } from './spatial.ts';
 
 interface Weights {
   readonly x: Value;

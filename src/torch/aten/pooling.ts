@@ -7,7 +7,7 @@ import { type Call, cast } from '../lower/call.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { rankOf, scalarOf, sizesOf } from '../lower/sizes.ts';
 import { times } from './kernels.ts';
-import { batched, sides, spatial } from './windows.ts';
+import { batched, sides, spatial } from './spatial.ts';
 
 /** The windows of a pool, one number for each spatial axis. */
 interface Windows {
