@@ -83,6 +83,8 @@ export function cleanModel(given: Model, options: CleanOptions = {}): Cleaned {
   model = run('drop unused outputs', model, dropUnusedOutputs);
   model = run('share equal constants', model, (one) => shareInitializers(one));
   model = run('list constants', model, listConstants);
+  // Before IR 4 every initializer had to be an input as well.
+  if (model !== given && model.irVersion < 4) model = { ...model, irVersion: 4 };
   return { model, steps: [...report].map(([pass, { nodes, gone }]) => ({ pass, nodes, gone })) };
 }
 

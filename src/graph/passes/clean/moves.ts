@@ -27,16 +27,20 @@ const transpose: Merge = (node) => {
   return remake(node, { inputs: [x], attributes: new Map([['perm', { kind: 'ints', value: perm }]]) }).outputs;
 };
 
-/** What only gives the same elements another shape. */
-const reshapers = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];
+/** The node that only gave the same elements another shape. */
+function reshaperOf(value: Value | undefined): Node | undefined {
+  const types = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];
+  const node = types.map((type) => madeBy(value, type)).find((made) => made !== undefined);
+  return node?.inputs[0] === undefined ? undefined : node;
+}
 
 const reshape: Merge = (node) => {
   const target = integersIn(node.inputs[1]);
   // A zero takes the dimension of what is reshaped.
   if (target === undefined || target.includes(0) || intOf(node, 'allowzero', 0) !== 0) return undefined;
-  const inner = reshapers.map((type) => madeBy(node.inputs[0], type)).find((made) => made !== undefined);
-  const x = inner?.inputs[0];
-  return x === undefined ? undefined : remake(node, { inputs: [x, node.inputs[1]] }).outputs;
+  let x = node.inputs[0];
+  for (let inner = reshaperOf(x); inner !== undefined; inner = reshaperOf(x)) x = inner.inputs[0];
+  return x === node.inputs[0] ? undefined : remake(node, { inputs: [x, node.inputs[1]] }).outputs;
 };
 
 /** Axes of version 13 on; those counted from the end only where the rank is known. */
