@@ -1,8 +1,8 @@
 import { withTiedNames } from '../checkpoint/tied.ts';
 import { HopfcoleError } from '../files/error.ts';
-import { importNetwork } from '../layers/network.ts';
+import { importNetwork, type Network } from '../layers/network.ts';
 import { howElse } from '../layers/recognise/facts.ts';
-import { recognise, specOf } from '../layers/recognise/recognise.ts';
+import { misfit, type Recognised, recognise, specOf } from '../layers/recognise/recognise.ts';
 import { readBeside } from './beside.ts';
 import { openWeights } from './checkpoint-files.ts';
 import type { Arguments, Outcome } from './command.ts';
@@ -26,16 +26,14 @@ export async function importCheckpoint(path: string, output: string, args: Argum
   const recognised =
     said === undefined ? recognise(tensors, await readBeside(path, optionalText(args, 'config'))) : undefined;
   const spec = said ?? specOf(recognised, path);
-  const network = importNetwork(spec, tensors, {}, specPath ?? path, flag(args, 'partial'));
+  const network = fitted(recognised, () => importNetwork(spec, tensors, {}, specPath ?? path, flag(args, 'partial')));
   const { unused } = network.parameters;
   if (unused.length > 0 && !flag(args, 'partial'))
     throw new HopfcoleError(
       'UNUSED_PARAMETERS',
       `${recognised === undefined ? 'the specification' : recognised.network} does not use ${unused.length} of the checkpoint's tensors: ${unused.slice(0, 20).join(', ')}${unused.length > 20 ? ', ...' : ''}`,
       { file: path },
-      recognised === undefined
-        ? 'Add their layers to the specification, or say --partial'
-        : `Say --partial to leave them out. Or: ${howElse}`,
+      recognised === undefined ? 'Add their layers to the specification, or say --partial' : howElse,
     );
   const changed = [...checkpoint.changed, ...network.changed];
   await saveModel(network.model, output, args);
@@ -61,4 +59,14 @@ export async function importCheckpoint(path: string, output: string, args: Argum
       `wrote ${output}`,
     ],
   };
+}
+
+/** The network, or the error that says what it was taken for. */
+function fitted(recognised: Recognised | undefined, build: () => Network): Network {
+  if (recognised === undefined) return build();
+  try {
+    return build();
+  } catch (error) {
+    throw misfit(error, recognised);
+  }
 }

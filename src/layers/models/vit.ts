@@ -154,8 +154,10 @@ function patchesOf(module: Module, image: Value, options: VitOptions): Value {
 function placed(module: Module, patches: Value, own: Names, hasToken: boolean): Value {
   const features = module.features(patches, undefined, 'hidden');
   const count = patches.shape?.[1];
-  const tokens =
-    module.shapeOf(own.positions)?.[1] ?? (typeof count === 'number' ? count + (hasToken ? 1 : 0) : undefined);
+  const stored = module.shapeOf(own.positions)?.[1];
+  // Where there are as many positions as patches the class token has none (DeiT III).
+  const isPlaced = hasToken && !(stored !== undefined && stored === count);
+  const tokens = stored ?? (typeof count === 'number' ? count + (isPlaced ? 1 : 0) : undefined);
   if (tokens === undefined)
     throw new HopfcoleError(
       'BAD_SPEC',
@@ -163,13 +165,16 @@ function placed(module: Module, patches: Value, own: Names, hasToken: boolean): 
       {},
       'Give the input a fixed height and width',
     );
-  if (typeof count === 'number' && count + (hasToken ? 1 : 0) !== tokens)
+  if (typeof count === 'number' && count + (isPlaced ? 1 : 0) !== tokens)
     throw module.misfit(patches, `${tokens} tokens, as many as it has positions`);
   const table = module.parameter(own.positions, [1, tokens, features], normal(0.02));
   if (!hasToken) return op.add(patches, table);
   const token = module.parameter(own.token, [1, 1, features], layoutToken(own));
   const batch = op.concat([sizeOf(patches, 0), ints(1, features)], { axis: 0 });
-  return op.add(op.concat([op.expand(token, batch), patches], { axis: 1 }), table);
+  const first = op.expand(token, batch);
+  return isPlaced
+    ? op.add(op.concat([first, patches], { axis: 1 }), table)
+    : op.concat([first, op.add(patches, table)], { axis: 1 });
 }
 
 /** torchvision's class token starts at 0, timm's at N(0, 1e-6^2). */

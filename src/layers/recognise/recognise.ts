@@ -87,7 +87,24 @@ export function specOf(recognised: Recognised | undefined, file: string): Spec {
       'CONFIG_NEEDED',
       `${network}: its shapes do not tell ${needed.join(', ')}`,
       { file },
-      `Put the config.json that says so beside the file, or name it with --config FILE; or say --spec, beginning with ${JSON.stringify(spec)}`,
+      `Put the config.json that says so beside the file, or name one with --config FILE ({${needed.map((name) => `"${name}": ...`).join(', ')}} is enough); or say it in a --spec that begins with ${JSON.stringify(spec)}`,
     );
   return parseSpec(spec, file);
 }
+
+/** What does not fit the network that a checkpoint was taken for, as the error of that network and not of a specification. */
+export function misfit(error: unknown, { network }: Recognised): unknown {
+  if (!(error instanceof HopfcoleError) || !misfits.includes(error.code)) return error;
+  const why = error.message.replace('the checkpoint does not fit the specification: ', '');
+  return new HopfcoleError(
+    'UNRECOGNISED_NETWORK',
+    `the names are those of ${network}, but ${why}`,
+    error.where,
+    howElse,
+    {
+      cause: error,
+    },
+  );
+}
+
+const misfits: readonly string[] = ['MISSING_PARAMETERS', 'SHAPE_MISMATCH', 'BAD_SPEC'];

@@ -90,6 +90,8 @@ function told(names: Names, facts: Facts, own: Layout, prefix: string) {
     kind: 'vit',
     layout: own.layout,
     heads: facts.heads(['num_attention_heads', 'num_heads'], features, usualHeads),
+    // timm normalises the mean of the patches, and then nothing before it.
+    pool: own.layout === 'timm' && names.has('fc_norm.weight') && !names.has('norm.weight') ? 'mean' : undefined,
     eps,
     activation: isHuggingFace ? facts.activation(['hidden_act'], { always: 'gelu' }) : undefined,
   });
@@ -113,17 +115,16 @@ function told(names: Names, facts: Facts, own: Layout, prefix: string) {
   };
 }
 
-/** Height and width of the image: as many patches as there are positions, in a square unless the configuration says otherwise. */
+/** Height and width of the image: as many patches as there are positions, in a square. @throws UNRECOGNISED_NETWORK where they make none. */
 function imageSide(names: Names, facts: Facts, own: Layout, prefix: string, patch: number): (number | string)[] {
   const positions = names.size(prefix + own.positions, 1) ?? 0;
   const hasToken = names.has(prefix + own.token);
-  const patches = positions - (hasToken ? 1 : 0);
+  // Of a square number of positions none is the class token's (DeiT III).
+  const patches = positions - (hasToken && !Number.isInteger(Math.sqrt(positions)) ? 1 : 0);
   const root = Math.round(Math.sqrt(patches));
   if (root * root === patches) {
     const side = facts.config?.has('image_size') === true ? root * patch : facts.assume('image_size', root * patch);
     return [side, side];
   }
-  if (hasToken && Number.isInteger(Math.sqrt(positions))) throw unsupported('a class token without a position');
-  facts.size(['image_size']);
   throw unsupported(`${patches} positions of patches, which make no square image`);
 }
