@@ -3,7 +3,8 @@ import { HopfcoleError } from './error.ts';
 import { lazySource } from './lazy.ts';
 import { countOf } from './safetensors.ts';
 import type { ByteSource } from './source.ts';
-import { type AnyTensor, fromNumbers, load, stringTensor, type Tensor, toNumbers } from './tensor.ts';
+import { type AnyTensor, load, stringTensor, type Tensor } from './tensor.ts';
+import { widened } from './widen.ts';
 
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const headerLimit = 1 << 20;
@@ -270,16 +271,14 @@ export interface NumpyReady {
 
 /** A tensor as numpy can hold it: bfloat16, float8 and float4 become float32, packed integers int8 or uint8, text `<U`. */
 export async function forNumpy(tensor: AnyTensor): Promise<NumpyReady> {
-  const { dtype, shape } = tensor;
+  const { dtype } = tensor;
   const code = codes[dtype];
   if (code !== undefined) return { descr: `${code.endsWith('1') ? '|' : '<'}${code}`, tensor };
-  const loaded = await load(tensor);
-  if (dtype === 'string') return unicode(loaded);
+  if (dtype === 'string') return unicode(await load(tensor));
   const { kind, bits } = dtypes[dtype];
   const wider: DType = kind === 'float' ? 'float32' : kind === 'int' ? 'int8' : 'uint8';
-  const widened = fromNumbers(wider, shape, toNumbers(loaded));
   return {
-    ...(await forNumpy(widened)),
+    ...(await forNumpy(widened(tensor, wider))),
     changed: `numpy has no ${dtype}: written as ${wider} (${bits} bits fit exactly)`,
   };
 }

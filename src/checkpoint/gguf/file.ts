@@ -1,13 +1,12 @@
 import { byteLengthOf, dtypes } from '../../files/dtype.ts';
 import { HopfcoleError } from '../../files/error.ts';
-import { lazySource } from '../../files/lazy.ts';
-import { swapped } from '../../files/npy.ts';
 import { countOf } from '../../files/safetensors.ts';
 import type { ByteSource } from '../../files/source.ts';
 import type { StoredTensor } from '../../files/tensor.ts';
 import { badGguf, Cursor } from './cursor.ts';
 import { dequantised } from './dequantised.ts';
 import { readMetadata } from './metadata.ts';
+import { turned } from './turned.ts';
 import { type GgmlType, ggmlType, readBlocks } from './types.ts';
 
 const mostTensors = 1_000_000;
@@ -157,8 +156,8 @@ function tensorOf(
   const width = dtypes[dtype].bits / 8;
   if (little || width === 1)
     return { stored, tensor: { dtype, shape, range: { source, offset: begin, length: stored } } };
-  const turned = lazySource(source.name, stored, async () => swapped(await source.read(begin, stored), width));
-  return { stored, tensor: { dtype, shape, range: { source: turned, offset: 0, length: stored } } };
+  const range = { source: turned(source, begin, stored, width), offset: 0, length: stored };
+  return { stored, tensor: { dtype, shape, range } };
 }
 
 function shown(name: string): string {
