@@ -1,0 +1,62 @@
+"""Products of matrices and vectors."""
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from judge import T, case, main
+
+f64, f16, bf16, i64, i32, i8 = torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int8
+
+case("linear module", nn.Linear(4, 3), T(5, 4), dynamic={0: (0,)}, other=[[T(7, 4)]], ops=["Gemm"], nodes=1)
+case("linear 3-d dynamic", nn.Linear(4, 3), T(2, 5, 4), dynamic={0: (0, 1)}, other=[[T(3, 7, 4)]])
+case("linear 1-d", nn.Linear(4, 3), T(4))
+case("linear no bias", nn.Linear(4, 3, bias=False), T(2, 3, 5, 4))
+case("linear weight 1-d", lambda x, w: F.linear(x, w), T(2, 4), T(4))
+case("linear float64", nn.Linear(4, 3).double(), T(2, 4, dtype=f64))
+case("linear float16", nn.Linear(4, 3).half(), T(2, 4, dtype=f16))
+case("linear bfloat16", nn.Linear(4, 3).bfloat16(), T(2, 4, dtype=bf16))
+case("mm", lambda a, b: a @ b, T(3, 4), T(4, 5), ops=["MatMul"])
+case("mm int64", lambda a, b: torch.mm(a, b), T(3, 4, dtype=i64), T(4, 5, dtype=i64))
+case("mm int32", lambda a, b: torch.mm(a, b), T(3, 4, dtype=i32), T(4, 5, dtype=i32))
+case("mm int8", lambda a, b: torch.mm(a, b), T(3, 4, dtype=i8), T(4, 5, dtype=i8))
+case("mm transposed", lambda a, b: torch.mm(a.t(), b.t()), T(4, 3), T(5, 4), no=["Transpose"])
+case("matmul 1-d 1-d", torch.matmul, T(4), T(4))
+case("matmul 1-d 2-d", torch.matmul, T(4), T(4, 3))
+case("matmul 2-d 1-d", torch.matmul, T(3, 4), T(4))
+case("matmul 1-d 4-d", torch.matmul, T(4), T(2, 3, 4, 5))
+case("matmul broadcast", torch.matmul, T(2, 1, 3, 4), T(5, 4, 6))
+case("matmul dynamic", torch.matmul, T(2, 3, 4), T(2, 4, 6), dynamic={0: (0, 1), 1: (0,)}, other=[[T(3, 5, 4), T(3, 4, 6)]])
+case("matmul empty", torch.matmul, T(2, 0), T(0, 3))
+case("bmm", torch.bmm, T(2, 3, 4), T(2, 4, 5))
+case("bmm int", torch.bmm, T(2, 3, 4, dtype=i64), T(2, 4, 5, dtype=i64))
+case("addmm", torch.addmm, T(5), T(3, 4), T(4, 5), nodes=1)
+case("addmm factors", lambda c, a, b: torch.addmm(c, a, b, beta=0.5, alpha=-2), T(3, 5), T(3, 4), T(4, 5), nodes=1)
+case("addmm beta 0", lambda c, a, b: torch.addmm(c * float("nan"), a, b, beta=0), T(3, 5), T(3, 4), T(4, 5), grad=False)
+case("addmm int", lambda c, a, b: torch.addmm(c, a, b, beta=2, alpha=3), T(3, 5, dtype=i64), T(3, 4, dtype=i64), T(4, 5, dtype=i64))
+case("addmm weight", lambda x, w, b: torch.addmm(b, x.view(-1, 4), w.permute(1, 0)).view(2, 5, 3), T(2, 5, 4), T(3, 4), T(3), no=["Transpose"])
+case("addmm in place", lambda c, a, b: c.clone().addmm_(a, b), T(3, 5), T(3, 4), T(4, 5))
+case("addmv", lambda c, a, b: torch.addmv(c, a, b, beta=0.5, alpha=2), T(3), T(3, 4), T(4))
+case("addr", lambda c, a, b: torch.addr(c, a, b, beta=0.5, alpha=2), T(3, 4), T(3), T(4))
+case("baddbmm", lambda c, a, b: torch.baddbmm(c, a, b, beta=0.5, alpha=2), T(2, 3, 5), T(2, 3, 4), T(2, 4, 5))
+case("baddbmm broadcast", lambda c, a, b: torch.baddbmm(c, a, b, beta=0), T(1, 1, 5), T(2, 3, 4), T(2, 4, 5))
+case("addbmm", lambda c, a, b: torch.addbmm(c, a, b, beta=0.5, alpha=2), T(3, 5), T(2, 3, 4), T(2, 4, 5))
+case("mv", torch.mv, T(3, 4), T(4))
+case("dot", torch.dot, T(4), T(4))
+case("vdot", torch.vdot, T(4), T(4))
+case("outer", torch.outer, T(4), T(3))
+case("ger", torch.ger, T(4), T(3))
+case("inner 1-d", torch.inner, T(4), T(4))
+case("inner 2-d", torch.inner, T(3, 4), T(5, 4))
+case("inner 3-d", torch.inner, T(3, 4), T(2, 5, 4))
+case("inner 0-d", torch.inner, T(), T(2, 5))
+case("chain_matmul", lambda a, b, c: torch.linalg.multi_dot([a, b, c]), T(3, 4), T(4, 5), T(5, 2))
+case("multi_dot vectors", lambda a, b, c: torch.linalg.multi_dot([a, b, c]), T(4), T(4, 5), T(5))
+case("vecdot", lambda a, b: torch.linalg.vecdot(a, b, dim=0), T(3, 4), T(3, 4))
+case("tensordot", lambda a, b: torch.tensordot(a, b, dims=([1, 2], [0, 1])), T(2, 3, 4), T(3, 4, 5))
+case("tensordot 2", lambda a, b: torch.tensordot(a, b, dims=2), T(2, 3, 4), T(3, 4, 5))
+case("kron", torch.kron, T(2, 3), T(3, 2))
+case("bilinear", nn.Bilinear(3, 4, 5), T(6, 3), T(6, 4))
+case("bilinear batch", nn.Bilinear(3, 4, 5, bias=False), T(2, 6, 3), T(2, 6, 4))
+
+if __name__ == "__main__":
+    main()
