@@ -20,7 +20,7 @@ import { recurrentRules } from './recurrent.ts';
 import { reductionRules } from './reductions.ts';
 import { softmaxRules } from './softmax.ts';
 import { symbolicRules } from './symbolic.ts';
-import { viewRules } from './views.ts';
+import { copyRules, viewRules } from './views.ts';
 
 /** An operator with graphs as arguments. */
 export type HigherOrder = (call: Call, scope: GraphScope, report: Report) => Result | readonly Result[];
@@ -43,7 +43,7 @@ export interface Family {
 /** Every operator that is lowered: one family a file, one line a family. */
 export const families: readonly Family[] = [
   { name: 'Sizes and symbolic numbers', test: 'symbolic', rules: symbolicRules },
-  { name: 'Views', test: 'views', views: viewRules },
+  { name: 'Views', test: 'views', rules: copyRules, views: viewRules },
   { name: 'Elementary functions', test: 'elementary', rules: elementaryRules },
   { name: 'Arithmetic', test: 'arithmetic', rules: arithmeticRules },
   { name: 'Division, powers and shifts', test: 'arithmetic', rules: divisionRules },

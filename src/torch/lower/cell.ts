@@ -40,6 +40,11 @@ export class Cell {
     return this.current() > 0;
   }
 
+  /** Whether it shares the memory of another tensor. */
+  get isView(): boolean {
+    return this.view !== undefined;
+  }
+
   /** Whether a write reaches every tensor that shares this one's memory. */
   get writable(): boolean {
     return this.view === undefined || (this.view.back !== undefined && this.view.base.writable);
