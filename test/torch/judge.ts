@@ -72,7 +72,7 @@ export async function judged(entry: CorpusEntry, variant: string, withGradients 
     for (const [k, { call, arrays }] of calls.entries())
       await outputsCompared(entry, program, bytes, call, arrays, k, fail, found);
     if (withGradients && !failures.some(({ phase }) => phase === 'run'))
-      await gradientsCompared(entry, model, calls, fail, found);
+      await gradientsCompared(model, calls, fail, found);
     return verdict(model.graph.nodes.length);
   } finally {
     await source.close?.();
@@ -126,7 +126,6 @@ async function outputsCompared(
 }
 
 async function gradientsCompared(
-  entry: CorpusEntry,
   model: Model,
   calls: readonly { readonly call: CorpusCall; readonly arrays: Arrays }[],
   fail: Fail,
