@@ -8,16 +8,24 @@ import { arithmeticRules } from './arithmetic.ts';
 import { attentionRules } from './attention.ts';
 import { batchNormRules } from './batch-norms.ts';
 import { choiceRules } from './choices.ts';
+import { classLossRules } from './class-losses.ts';
 import { comparisonRules } from './comparisons.ts';
 import { conversionRules, conversionViews } from './conversions.ts';
 import { convolutionRules } from './convolution.ts';
+import { creationRules } from './creation.ts';
+import { distanceLossRules } from './distance-losses.ts';
 import { divisionRules } from './division.ts';
 import { elementaryRules } from './elementary.ts';
+import { gridRules } from './grids.ts';
 import { linearRules } from './linear.ts';
+import { lossRules } from './losses.ts';
 import { normRules } from './norms.ts';
+import { padRules } from './pads.ts';
+import { patchRules } from './patches.ts';
 import { poolingRules } from './pooling.ts';
 import { recurrentRules } from './recurrent.ts';
 import { reductionRules } from './reductions.ts';
+import { resamplingRules } from './resampling.ts';
 import { softmaxRules } from './softmax.ts';
 import { symbolicRules } from './symbolic.ts';
 import { copyRules, viewRules } from './views.ts';
@@ -54,6 +62,14 @@ export const families: readonly Family[] = [
   { name: 'Convolutions', test: 'convolution', rules: convolutionRules },
   { name: 'Pooling', test: 'pooling', rules: poolingRules },
   { name: 'Adaptive pooling', test: 'pooling', rules: adaptivePoolingRules },
+  { name: 'Resampling', test: 'images', rules: resamplingRules },
+  { name: 'Sampling on grids', test: 'images', rules: gridRules },
+  { name: 'Padding', test: 'images', rules: padRules },
+  { name: 'Patches and shuffles', test: 'images', rules: patchRules },
+  { name: 'Losses', test: 'losses', rules: lossRules },
+  { name: 'Losses of classes', test: 'losses', rules: classLossRules },
+  { name: 'Losses of distances', test: 'losses', rules: distanceLossRules },
+  { name: 'Creation', test: 'creation', rules: creationRules },
   { name: 'Products', test: 'linear', rules: linearRules },
   { name: 'Sums and other reductions', test: 'reductions', rules: reductionRules },
   { name: 'Softmax', test: 'softmax', rules: softmaxRules },
