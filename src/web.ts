@@ -114,3 +114,6 @@ export { type Generated, type GenerationOptions, generate, generateSteps } from 
 export type { NodePlacement, ProviderChoice, ProviderReport } from './runtime/provider.ts';
 export type { SamplingOptions } from './runtime/sampling.ts';
 export type { Feeds, RunOptions, RunResult, Session, TensorDescription } from './runtime/session.ts';
+// Programs of PyTorch (torch.export, .pt2) as graphs. Nothing of an archive is run.
+export { type DescribedProgram, describeProgram } from './torch/describe.ts';
+export { type ImportedProgram, type ImportOptions, importProgram } from './torch/program.ts';
