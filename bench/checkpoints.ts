@@ -4,7 +4,7 @@
  * `npm run bench -- checkpoints [--megabytes 2048] [--rounds 3]`, on Linux, from the repository. Takes three times as much of the disk.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportWeights, type WeightFormat } from '../exporters/weights/export.ts';
@@ -81,12 +81,13 @@ if (job !== undefined) {
     await exportWeights(weights(), path('in.pt'), 'pytorch');
     const size = statSync(path('in.pt')).size;
     console.log(`${(size / 1e9).toFixed(2)} GB, the largest tensor 268 MB, ${rounds} rounds, the middle one`);
-    report('.pt -> .safetensors', size, () => own('safetensors', path('in.pt'), path('out.safetensors')));
-    report('  Python, torch.load(mmap=True)', size, () =>
-      python(toSafetensors, path('in.pt'), path('out.safetensors')),
-    );
-    report('.safetensors -> .pt', size, () => own('pytorch', path('in.safetensors'), path('out.pt')));
-    report('  Python, load_file and torch.save', size, () => python(toPytorch, path('in.safetensors'), path('out.pt')));
+    report(folder, size, {
+      '.pt -> .safetensors': () => own('safetensors', path('in.pt'), path('out.safetensors')),
+      '  Python, torch.load(mmap=True)': () => python(toSafetensors, path('in.pt'), path('out.safetensors')),
+      '.safetensors -> .pt': () => own('pytorch', path('in.safetensors'), path('out.pt')),
+      '  Python, load_file and torch.save': () => python(toPytorch, path('in.safetensors'), path('out.pt')),
+      '  a bare copy of the file': () => copied(path('in.pt'), path('out.copy')),
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -95,23 +96,34 @@ if (job !== undefined) {
 interface Measured {
   readonly seconds: number;
   /** Megabytes. */
-  readonly growth: number;
+  readonly growth?: number;
 }
 
-function report(what: string, bytes: number, measure: () => Measured | undefined): void {
-  const found: Measured[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const measured = measure();
-    if (measured === undefined) return;
-    found.push(measured);
+/** One after the other in each round: what else the machine does meets all alike. */
+function report(folder: string, bytes: number, jobs: Readonly<Record<string, () => Measured | undefined>>): void {
+  const found = new Map(Object.keys(jobs).map((what) => [what, [] as Measured[]]));
+  for (let round = 0; round < rounds; round++)
+    for (const [what, measure] of Object.entries(jobs)) {
+      for (const name of readdirSync(folder)) if (name.startsWith('out')) rmSync(join(folder, name));
+      const measured = measure();
+      if (measured !== undefined) found.get(what)?.push(measured);
+    }
+  for (const [what, all] of found) {
+    all.sort((a, b) => a.seconds - b.seconds);
+    const middle = all[all.length >> 1];
+    if (middle === undefined) continue;
+    const speed = (bytes / 1e9 / middle.seconds).toFixed(2);
+    const range = `${all[0]?.seconds.toFixed(2)} to ${all.at(-1)?.seconds.toFixed(2)}`;
+    const memory = middle.growth === undefined ? '' : `  peak growth ${middle.growth.toFixed(0)} MB`;
+    console.log(`${what.padEnd(36)} ${middle.seconds.toFixed(2).padStart(6)} s (${range})  ${speed} GB/s${memory}`);
   }
-  const middle = found.sort((a, b) => a.seconds - b.seconds)[rounds >> 1];
-  if (middle === undefined) return;
-  const speed = (bytes / 1e9 / middle.seconds).toFixed(2);
-  const range = `${found[0]?.seconds.toFixed(2)} to ${found.at(-1)?.seconds.toFixed(2)}`;
-  console.log(
-    `${what.padEnd(36)} ${middle.seconds.toFixed(2).padStart(6)} s (${range})  ${speed} GB/s  peak growth ${middle.growth.toFixed(0)} MB`,
-  );
+}
+
+/** What the disk allows. */
+function copied(input: string, output: string): Measured {
+  const start = performance.now();
+  run('dd', [`if=${input}`, `of=${output}`, 'bs=4M', 'conv=fsync']);
+  return { seconds: (performance.now() - start) / 1000 };
 }
 
 function own(format: WeightFormat, input: string, output: string): Measured {
