@@ -44,7 +44,8 @@ export const importWeights: Command = {
     const path = text(args, 'file');
     const output = text(args, 'output');
     const { formatOf } = await import('../file-format.ts');
-    const format = await formatOf(path);
+    const { weightsPath } = await import('../weights-path.ts');
+    const format = await formatOf(await weightsPath(path));
     if (format === 'onnx') return (await import('../import-onnx.ts')).importOnnx(path, output, args);
     if (format === 'pt2') return (await import('../import-program.ts')).importProgramFile(path, output, args);
     const { importCheckpoint } = await import('../import-checkpoint.ts');
