@@ -15,7 +15,7 @@ const window = (at: (call: Call, base: Value) => Cut): ViewRule => ({
   back: (call, base, part) => withCut(base, part, at(call, base)),
 });
 
-export function sliceOf(call: Call, base: Value): Cut {
+function sliceOf(call: Call, base: Value): Cut {
   return {
     axis: axisOf(call.int('dim', 0), rankOf(base)),
     start: call.size('start', 0),

@@ -10,24 +10,36 @@ import { batchNormRules } from './batch-norms.ts';
 import { choiceRules } from './choices.ts';
 import { classLossRules } from './class-losses.ts';
 import { comparisonRules } from './comparisons.ts';
+import { contractionRules } from './contractions.ts';
 import { conversionRules, conversionViews } from './conversions.ts';
 import { convolutionRules } from './convolution.ts';
 import { creationRules } from './creation.ts';
+import { cumulativeRules } from './cumulative.ts';
 import { distanceLossRules } from './distance-losses.ts';
+import { distanceRules } from './distances.ts';
 import { divisionRules } from './division.ts';
 import { elementaryRules } from './elementary.ts';
+import { embeddingRules } from './embeddings.ts';
+import { extremeRules } from './extremes.ts';
 import { gridRules } from './grids.ts';
+import { indexingRules } from './indexing.ts';
+import { joiningRules } from './joining.ts';
+import { linearAlgebraRules } from './linear-algebra.ts';
 import { linearRules } from './linear.ts';
 import { lossRules } from './losses.ts';
 import { normRules } from './norms.ts';
 import { padRules } from './pads.ts';
 import { patchRules } from './patches.ts';
 import { poolingRules } from './pooling.ts';
+import { rearrangingRules } from './rearranging.ts';
 import { recurrentRules } from './recurrent.ts';
 import { reductionRules } from './reductions.ts';
 import { resamplingRules } from './resampling.ts';
+import { scatteringRules } from './scattering.ts';
 import { softmaxRules } from './softmax.ts';
+import { spreadRules } from './spreads.ts';
 import { symbolicRules } from './symbolic.ts';
+import { vectorNormRules } from './vector-norms.ts';
 import { copyRules, viewRules } from './views.ts';
 
 /** An operator with graphs as arguments. */
@@ -52,6 +64,11 @@ export interface Family {
 export const families: readonly Family[] = [
   { name: 'Sizes and symbolic numbers', test: 'symbolic', rules: symbolicRules },
   { name: 'Views', test: 'views', rules: copyRules, views: viewRules },
+  { name: 'Joining and copying', test: 'joining', rules: joiningRules },
+  { name: 'Rearranging', test: 'joining', rules: rearrangingRules },
+  { name: 'Indexing', test: 'indexing', rules: indexingRules },
+  { name: 'Gathering and scattering', test: 'scattering', rules: scatteringRules },
+  { name: 'Embeddings', test: 'embeddings', rules: embeddingRules },
   { name: 'Elementary functions', test: 'elementary', rules: elementaryRules },
   { name: 'Arithmetic', test: 'arithmetic', rules: arithmeticRules },
   { name: 'Division, powers and shifts', test: 'arithmetic', rules: divisionRules },
@@ -71,7 +88,14 @@ export const families: readonly Family[] = [
   { name: 'Losses of distances', test: 'losses', rules: distanceLossRules },
   { name: 'Creation', test: 'creation', rules: creationRules },
   { name: 'Products', test: 'linear', rules: linearRules },
+  { name: 'Contractions', test: 'linear', rules: contractionRules },
+  { name: 'Norms of vectors and matrices', test: 'algebra', rules: vectorNormRules },
+  { name: 'Distances', test: 'algebra', rules: distanceRules },
+  { name: 'Linear algebra', test: 'algebra', rules: linearAlgebraRules },
   { name: 'Sums and other reductions', test: 'reductions', rules: reductionRules },
+  { name: 'Variances and deviations', test: 'reductions', rules: spreadRules },
+  { name: 'Extremes', test: 'extremes', rules: extremeRules },
+  { name: 'Running sums, products and extremes', test: 'extremes', rules: cumulativeRules },
   { name: 'Softmax', test: 'softmax', rules: softmaxRules },
   { name: 'Norms', test: 'norms', rules: normRules },
   { name: 'Batch and instance norms', test: 'norms', rules: batchNormRules },
