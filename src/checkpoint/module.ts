@@ -5,6 +5,7 @@ import { isDict, isObject, leafOf, type PyRecord, type PyValue, tupleOf } from '
 export type Members = readonly (readonly [string, PyValue])[];
 
 const deepest = 256;
+const mostModules = 100_000;
 const mostNames = 1_000_000;
 
 /** `__dict__` of a record, as its pickle gives it; a class with slots gives a pair. */
@@ -30,7 +31,7 @@ export function moduleState(module: PyRecord, file: string): Members {
   let visits = 0;
   const visit = (record: PyRecord, path: string, depth: number) => {
     visits += 1;
-    if (depth > deepest || visits > mostNames || members.length > mostNames)
+    if (depth > deepest || visits > mostModules || members.length > mostNames)
       throw new HopfcoleError('BAD_CHECKPOINT', 'modules within modules, beyond all measure', { file });
     const attributes = attributesOf(record);
     const fleeting = attributes.get('_non_persistent_buffers_set');

@@ -8,6 +8,7 @@ import { openArchive } from './torch.ts';
 
 const codeLimit = 64 * 2 ** 20;
 const deepest = 256;
+const mostModules = 100_000;
 const mostNames = 1_000_000;
 
 /** What a class of an archive's code says of itself. */
@@ -40,7 +41,7 @@ async function collect(root: PyRecord, classes: Classes, leaves: Map<string, Lea
   let visits = 0;
   const visit = async (record: PyRecord, path: string, depth: number): Promise<void> => {
     visits += 1;
-    if (depth > deepest || visits > mostNames || leaves.size > mostNames)
+    if (depth > deepest || visits > mostModules || leaves.size > mostNames)
       throw new HopfcoleError('BAD_CHECKPOINT', 'modules within modules, beyond all measure', { file });
     const type = await classes.find(record.name);
     if (type?.isModule === false) return;

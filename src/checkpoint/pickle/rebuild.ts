@@ -94,7 +94,7 @@ export class Rebuild {
   ofType(args: readonly PyValue[], call: (name: string, args: readonly PyValue[]) => PyValue): PyValue {
     const [rebuild, type, inner] = args;
     if (!isGlobal(type)) throw this.#refuse('a tensor of a class that is none');
-    if (!isGlobal(rebuild) || !/^torch\.[\w.]+\._rebuild_\w+$/.test(rebuild.name) || rebuild.stranger)
+    if (!isGlobal(rebuild) || !/^torch\.(_utils|nested\._internal\.nested_tensor)\._rebuild_\w+$/.test(rebuild.name))
       throw this.#refuse('a tensor is rebuilt by something that is not known');
     if (rebuild.name === 'torch.nested._internal.nested_tensor._rebuild_njt') return missing('a nested tensor');
     const given = tupleOf(inner);
