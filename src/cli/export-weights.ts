@@ -10,6 +10,7 @@ import { openWeights } from './checkpoint-files.ts';
 import type { Outcome } from './command.ts';
 import { formatOf } from './file-format.ts';
 import { openModel } from './model-files.ts';
+import { weightsPath } from './weights-path.ts';
 
 /** What reads a container, as its users write it. */
 const loading: Readonly<Record<WeightFormat, (path: string) => string>> = {
@@ -44,7 +45,8 @@ export async function writeWeights(
   };
 }
 
-async function weightsOf(path: string, options: Pick<CheckpointOptions, 'select' | 'prefix'>): Promise<Weights> {
+async function weightsOf(given: string, options: Pick<CheckpointOptions, 'select' | 'prefix'>): Promise<Weights> {
+  const path = await weightsPath(given);
   const format = await formatOf(path);
   if (format === 'onnx' || format === 'unknown' || format === 'pt2') {
     if (options.select !== undefined)

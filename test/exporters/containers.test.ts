@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -19,6 +19,7 @@ const sources: Readonly<Record<string, string>> = {
   legacy: 'in.bin',
   safetensors: 'in.safetensors',
   sharded: 'sharded/model.safetensors.index.json',
+  folder: 'sharded',
   npz: 'in.npz',
   gguf: 'in.gguf',
   onnx: 'in.onnx',
@@ -95,6 +96,11 @@ describe.skipIf(!hasPython)('containers convert into one another', () => {
       files: [join(output, 'in.pt')],
       start: `model.load_state_dict(torch.load('${join(output, 'in.pt')}', weights_only=True))`,
     });
+    const from = async (model: string) =>
+      (await perform(exportModel, { model: join(folder, model), to: 'npz', output })).json.files;
+    cpSync(join(folder, 'sharded'), join(folder, 'model-v1.5'), { recursive: true });
+    expect(await from('model-v1.5')).toEqual([join(output, 'model-v1.5.npz')]);
+    expect(await from('sharded/model.safetensors.index.json')).toEqual([join(output, 'model.npz')]);
     for (const name of ['w.pth', 'w.bin', 'w.ckpt', 'W.PT']) {
       const named = join(folder, name);
       await perform(exportModel, { model: join(folder, 'in.npz'), to: 'pytorch', output: named });

@@ -2,7 +2,8 @@ import { basename, join } from 'node:path';
 import type { WeightFormat } from '../../../exporters/weights/export.ts';
 import { HopfcoleError } from '../../files/error.ts';
 import type { Arguments, Command, Outcome } from '../command.ts';
-import { flag, modelOptions, optionalText, outputOption, text } from '../options.ts';
+import { flag, modelOptions, outputOption, text } from '../options.ts';
+import { weightsChosen, weightsOptions } from '../weights-options.ts';
 
 const targets = ['onnx', 'safetensors', 'pytorch', 'npz'] as const;
 
@@ -20,16 +21,7 @@ export const exportModel: Command = {
         'for onnx: without what exporters leave behind, parameters under their state-dict names (as import --clean)',
     },
     output: { ...outputOption, describe: 'folder, or a file of the target' },
-    key: {
-      type: 'string',
-      describe: 'which dict of a checkpoint holds the weights, where several could: ema, nets.generator',
-      requiresArg: true,
-    },
-    prefix: {
-      type: 'string',
-      describe: 'only the weights whose names begin with it, without it: model.',
-      requiresArg: true,
-    },
+    ...weightsOptions,
     ...modelOptions,
   },
   example: 'hopfcole export fixtures/digits/digits_lse.onnx --to safetensors -o digits.safetensors',
@@ -83,10 +75,7 @@ async function weights(args: Arguments, target: WeightFormat): Promise<Outcome> 
       throw new HopfcoleError('BAD_USAGE', `--${name} is for --to onnx, got --to ${target}`, { argument: `--${name}` });
   const { writeWeights } = await import('../export-weights.ts');
   const output = await destination(text(args, 'output'), path, endings[target]);
-  return writeWeights(path, output, target, {
-    select: optionalText(args, 'key'),
-    prefix: optionalText(args, 'prefix'),
-  });
+  return writeWeights(path, output, target, weightsChosen(args));
 }
 
 /** The file to write: the one named, or one called as the model in the folder named, which is made. */
@@ -94,5 +83,7 @@ async function destination(given: string, model: string, endings: readonly strin
   if (endings.some((ending) => given.toLowerCase().endsWith(`.${ending}`))) return given;
   const { mkdir } = await import('node:fs/promises');
   await mkdir(given, { recursive: true });
-  return join(given, `${basename(model).replace(/\.[a-z0-9]+$/i, '')}.${endings[0]}`);
+  // Only what is known to be an ending: a folder may well be called bge-small-en-v1.5.
+  const name = basename(model).replace(/(\.(onnx|pt2?|pth|bin|ckpt|safetensors|npz|npy|gguf|index|json))+$/i, '');
+  return join(given, `${name}.${endings[0]}`);
 }
