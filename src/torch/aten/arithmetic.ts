@@ -4,6 +4,7 @@ import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
 import { Sym } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
+import { log1p } from './elementary.ts';
 import { inSingle, like, workable } from './kernels.ts';
 
 /** Both overloads of a binary operator: with a tensor and with a number. */
@@ -60,18 +61,10 @@ const added =
 export const arithmeticRules: Rules = {
   ...both('add', sum(op.add)),
   ...both('sub', sum(op.sub)),
-  ...both(
-    'rsub',
-    sum((a, b) => op.sub(b, a)),
-  ),
-  'aten.rsub.Tensor': (call) => {
+  ...both('rsub', (call) => {
     const [a, b] = operands(call);
     return op.sub(b, scaled(call, 'alpha', a));
-  },
-  'aten.rsub.Scalar': (call) => {
-    const [a, b] = operands(call);
-    return op.sub(b, scaled(call, 'alpha', a));
-  },
+  }),
   ...both('mul', binary(op.mul)),
   'aten.addcmul.default': added(op.mul),
   'aten.addcdiv.default': added(op.div),
@@ -85,7 +78,9 @@ export const arithmeticRules: Rules = {
     return op.mul(most, op.sqrt(op.add(op.mul(ratio, ratio), like(most, 1))));
   }),
   'aten.atan2.default': composed(atan2),
-  ...xlogy('xlogy', (y) => op.log(y)),
+  ...xlogy(['xlogy.Tensor', 'xlogy.Scalar_Self', 'xlogy.Scalar_Other'], op.log),
+  ...xlogy(['special_xlogy.default', 'special_xlogy.self_scalar', 'special_xlogy.other_scalar'], op.log),
+  ...xlogy(['special_xlog1py.default', 'special_xlog1py.self_scalar', 'special_xlog1py.other_scalar'], log1p, 0),
   'aten.logaddexp.default': composed((a, b) => logAddExp(a, b, 1)),
   'aten.logaddexp2.default': composed((a, b) => logAddExp(a, b, Math.LN2)),
   'aten.ldexp.Tensor': composed((a, b) => op.mul(a, op.pow(like(b, 2), b))),
@@ -113,13 +108,13 @@ function lerp(call: Call): Value {
   return op.add(start, op.mul(weight, op.sub(end, start)));
 }
 
-/** x log(y), 0 where x is 0 whatever y but NaN. */
-function xlogy(name: string, log: (y: Value) => Value): Rules {
+/** x log(y), 0 where x is 0 whatever y but NaN; `safe` is a y that the logarithm is finite at. */
+function xlogy(names: readonly string[], log: (y: Value) => Value, safe = 1): Rules {
   const rule = composed((x, y) => {
     const zero = op.and(op.equal(x, like(x, 0)), op.not(op.isNaN(y)));
-    return op.where(zero, like(x, 0), op.mul(x, log(op.where(zero, like(y, 1), y))));
+    return op.where(zero, like(x, 0), op.mul(x, log(op.where(zero, like(y, safe), y))));
   });
-  return { [`aten.${name}.Tensor`]: rule, [`aten.${name}.Scalar_Self`]: rule, [`aten.${name}.Scalar_Other`]: rule };
+  return Object.fromEntries(names.map((name) => [`aten.${name}`, rule]));
 }
 
 /** max + log(1 + exp(-|difference|)) in the base e^unit; equal infinities differ by nothing. */

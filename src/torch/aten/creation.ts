@@ -156,6 +156,7 @@ export const creationRules: Rules = {
   'aten.full_like.default': alike(undefined),
   'aten.empty_like.default': alike(0),
   'aten.scalar_tensor.default': scalar,
+  'prims.scalar_tensor.default': scalar,
   'aten.arange.default': arange,
   'aten.arange.start': arange,
   'aten.arange.start_step': arange,

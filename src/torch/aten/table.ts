@@ -4,6 +4,7 @@ import type { Lowering, Rules, ViewRule, ViewRules } from '../lower/rule.ts';
 import type { GraphScope, Report } from '../lower/scope.ts';
 import { activationRules } from './activations.ts';
 import { adaptivePoolingRules } from './adaptive-pooling.ts';
+import { aliasRules } from './aliases.ts';
 import { arithmeticRules } from './arithmetic.ts';
 import { attentionRules } from './attention.ts';
 import { batchNormRules } from './batch-norms.ts';
@@ -24,8 +25,8 @@ import { extremeRules } from './extremes.ts';
 import { gridRules } from './grids.ts';
 import { indexingRules } from './indexing.ts';
 import { joiningRules } from './joining.ts';
-import { linearAlgebraRules } from './linear-algebra.ts';
 import { linearRules } from './linear.ts';
+import { linearAlgebraRules } from './linear-algebra.ts';
 import { lossRules } from './losses.ts';
 import { normRules } from './norms.ts';
 import { padRules } from './pads.ts';
@@ -37,6 +38,7 @@ import { reductionRules } from './reductions.ts';
 import { resamplingRules } from './resampling.ts';
 import { scatteringRules } from './scattering.ts';
 import { softmaxRules } from './softmax.ts';
+import { specialRules } from './special.ts';
 import { spreadRules } from './spreads.ts';
 import { symbolicRules } from './symbolic.ts';
 import { vectorNormRules } from './vector-norms.ts';
@@ -70,10 +72,12 @@ export const families: readonly Family[] = [
   { name: 'Gathering and scattering', test: 'scattering', rules: scatteringRules },
   { name: 'Embeddings', test: 'embeddings', rules: embeddingRules },
   { name: 'Elementary functions', test: 'elementary', rules: elementaryRules },
+  { name: 'Special functions', test: 'elementary', rules: specialRules },
   { name: 'Arithmetic', test: 'arithmetic', rules: arithmeticRules },
   { name: 'Division, powers and shifts', test: 'arithmetic', rules: divisionRules },
   { name: 'Comparisons and logic', test: 'comparisons', rules: comparisonRules },
   { name: 'Choices', test: 'comparisons', rules: choiceRules },
+  { name: 'Second names', test: 'elementary', rules: aliasRules },
   { name: 'Conversions and copies', test: 'conversions', rules: conversionRules, views: conversionViews },
   { name: 'Activations', test: 'activations', rules: activationRules },
   { name: 'Convolutions', test: 'convolution', rules: convolutionRules },
