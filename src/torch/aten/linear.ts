@@ -13,39 +13,39 @@ import { like, workable } from './kernels.ts';
  */
 export const linearRules: Rules = {
   'aten.linear.default': (call) => {
-    const [x, weight] = [worked(call, 'input'), worked(call, 'weight')];
-    const bias = call.has('bias') ? worked(call, 'bias') : undefined;
+    const [x, weight] = [factor(call, 'input'), factor(call, 'weight')];
+    const bias = call.has('bias') ? factor(call, 'bias') : undefined;
     if (rankOf(x) === 2 && rankOf(weight) === 2 && isFloating(x.dtype))
       return matrixProduct(x, op.transpose(weight, { perm: [1, 0] }), bias);
     // The runtime transposes the weight once, when it loads.
     const product = op.matMul(x, rankOf(weight) === 2 ? op.transpose(weight, { perm: [1, 0] }) : weight);
     return bias === undefined ? product : op.add(product, bias);
   },
-  'aten.mm.default': (call) => matrixProduct(worked(call, 'self'), worked(call, 'mat2'), undefined),
-  'aten.matmul.default': (call) => op.matMul(worked(call, 'self'), worked(call, 'other')),
-  'aten.bmm.default': (call) => op.matMul(worked(call, 'self'), worked(call, 'mat2')),
-  'aten.mv.default': (call) => op.matMul(worked(call, 'self'), worked(call, 'vec')),
-  'aten.dot.default': (call) => op.matMul(worked(call, 'self'), worked(call, 'tensor')),
-  'aten.vdot.default': (call) => op.matMul(worked(call, 'self'), worked(call, 'other')),
-  'aten.inner.default': (call) => innerProduct(worked(call, 'self'), worked(call, 'other')),
-  'aten.outer.default': (call) => outerProduct(worked(call, 'self'), worked(call, 'vec2')),
-  'aten.ger.default': (call) => outerProduct(worked(call, 'self'), worked(call, 'vec2')),
+  'aten.mm.default': (call) => matrixProduct(factor(call, 'self'), factor(call, 'mat2'), undefined),
+  'aten.matmul.default': (call) => op.matMul(factor(call, 'self'), factor(call, 'other')),
+  'aten.bmm.default': (call) => op.matMul(factor(call, 'self'), factor(call, 'mat2')),
+  'aten.mv.default': (call) => op.matMul(factor(call, 'self'), factor(call, 'vec')),
+  'aten.dot.default': (call) => op.matMul(factor(call, 'self'), factor(call, 'tensor')),
+  'aten.vdot.default': (call) => op.matMul(factor(call, 'self'), factor(call, 'other')),
+  'aten.inner.default': (call) => innerProduct(factor(call, 'self'), factor(call, 'other')),
+  'aten.outer.default': (call) => outerProduct(factor(call, 'self'), factor(call, 'vec2')),
+  'aten.ger.default': (call) => outerProduct(factor(call, 'self'), factor(call, 'vec2')),
   'aten.linalg_vecdot.default': (call) => {
-    const [x, y] = [worked(call, 'x'), worked(call, 'y')];
+    const [x, y] = [factor(call, 'x'), factor(call, 'y')];
     return op.reduceSum(op.mul(x, y), ints(call.int('dim', -1)), { keepdims: false });
   },
   'aten.addmm.default': (call) => {
-    const [a, b] = [worked(call, 'mat1'), worked(call, 'mat2')];
+    const [a, b] = [factor(call, 'mat1'), factor(call, 'mat2')];
     if (!isFloating(a.dtype)) return sumOf(call, op.matMul(a, b));
     const { alpha, beta } = factors(call);
     // With beta 0 nothing of `self` is read, not even what is not a number.
-    return matrixProduct(a, b, beta === 0 ? call.ignore('self') && undefined : worked(call, 'self'), alpha, beta);
+    return matrixProduct(a, b, beta === 0 ? call.ignore('self') && undefined : factor(call, 'self'), alpha, beta);
   },
-  'aten.addmv.default': (call) => sumOf(call, op.matMul(worked(call, 'mat'), worked(call, 'vec'))),
-  'aten.addr.default': (call) => sumOf(call, outerProduct(worked(call, 'vec1'), worked(call, 'vec2'))),
-  'aten.baddbmm.default': (call) => sumOf(call, op.matMul(worked(call, 'batch1'), worked(call, 'batch2'))),
+  'aten.addmv.default': (call) => sumOf(call, op.matMul(factor(call, 'mat'), factor(call, 'vec'))),
+  'aten.addr.default': (call) => sumOf(call, outerProduct(factor(call, 'vec1'), factor(call, 'vec2'))),
+  'aten.baddbmm.default': (call) => sumOf(call, op.matMul(factor(call, 'batch1'), factor(call, 'batch2'))),
   'aten.addbmm.default': (call) => {
-    const product = op.matMul(worked(call, 'batch1'), worked(call, 'batch2'));
+    const product = op.matMul(factor(call, 'batch1'), factor(call, 'batch2'));
     return sumOf(call, op.reduceSum(product, ints(0), { keepdims: false }));
   },
   'aten.chain_matmul.default': (call) => chain(call, 'matrices'),
@@ -55,10 +55,13 @@ export const linearRules: Rules = {
 export const isFloating = (dtype: DType | undefined): boolean =>
   dtype === 'float16' || dtype === 'float32' || dtype === 'float64';
 
-/** An argument in an element type that runtimes multiply in. */
-export function worked(call: Call, name: string): Value {
-  const x = call.tensor(name);
+/** A factor in an element type that runtimes multiply in. */
+export function worked(x: Value): Value {
   return cast(x, workable(x.dtype ?? 'float32'));
+}
+
+function factor(call: Call, name: string): Value {
+  return worked(call.tensor(name));
 }
 
 /** alpha a b + beta c of matrices, as one Gemm that takes their transposes as they are. */
@@ -98,7 +101,7 @@ function sumOf(call: Call, product: Value): Value {
     call.ignore('self');
     return scaled;
   }
-  const self = cast(worked(call, 'self'), product.dtype ?? 'float32');
+  const self = cast(factor(call, 'self'), product.dtype ?? 'float32');
   return op.add(beta === 1 ? self : op.mul(self, like(self, beta)), scaled);
 }
 
