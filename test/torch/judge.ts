@@ -217,8 +217,8 @@ function feedsOf(model: Model, call: CorpusCall, arrays: Arrays): Map<string, Te
   return feeds;
 }
 
-function as(tensor: Tensor, dtype: Tensor['dtype']): Tensor {
-  if (tensor.dtype === dtype || dtype === 'string') return tensor;
+function as(tensor: Tensor, dtype: Tensor['dtype'] | undefined): Tensor {
+  if (dtype === undefined || tensor.dtype === dtype || dtype === 'string') return tensor;
   return fromNumbers(dtype, tensor.shape, toNumbers(tensor));
 }
 
