@@ -10,6 +10,13 @@ function rearranged(tensor: AnyTensor, shape: readonly number[], move: (bytes: U
   return { dtype: tensor.dtype, shape, range: { source: lazy, offset: 0, length } };
 }
 
+/** The same numbers in another shape. */
+export function reshaped(tensor: AnyTensor, shape: readonly number[]): AnyTensor {
+  return isStored(tensor)
+    ? { dtype: tensor.dtype, shape, range: tensor.range }
+    : makeTensor(tensor.dtype, shape, tensor.bytes);
+}
+
 /** [a, b] -> [b, a]. */
 export function transposed(tensor: AnyTensor): AnyTensor {
   const [rows = 0, columns = 0] = tensor.shape;

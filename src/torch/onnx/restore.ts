@@ -12,6 +12,7 @@ import { everyNode } from '../../graph/walk.ts';
 import { zeroBiases } from './biases.ts';
 import { Evidence } from './evidence.ts';
 import type { Found } from './found.ts';
+import { groupNorms } from './group-norms.ts';
 import { packedRecurrences } from './recurrences.ts';
 import { transposedWeights } from './transposes.ts';
 
@@ -32,7 +33,9 @@ export function restoreParameters(given: Model): Restored {
   const constants = programConstants(given);
   const apart = untangled(given);
   const evidence = new Evidence(apart.model);
-  const found = [transposedWeights, packedRecurrences, zeroBiases].flatMap((find) => find(apart.model, evidence));
+  const found = [transposedWeights, packedRecurrences, groupNorms, zeroBiases].flatMap((find) =>
+    find(apart.model, evidence),
+  );
   const altered = new Set(rewritten(given).map(({ name }) => name));
   const graph = withFound(apart.model.graph, found);
   const model = { ...given, graph: renamed(withCalls(graph, evidence), altered, constants) };
@@ -142,7 +145,7 @@ function unknownIn(model: Model, evidence: Evidence, known: readonly Changed[]):
 /** Parameters and buffers that torch.export's exporter lists and the file does not have. */
 function missingFrom(model: Model, evidence: Evidence, known: readonly Changed[]): readonly Changed[] {
   const there = new Set([...model.graph.parameters.map(({ name }) => name ?? ''), ...known.map(({ name }) => name)]);
-  const why = 'it is not in the file: the exporter folded it into others, or left it out as nothing needs it';
+  const why = 'it is not in the file: the exporter folded it into others, it is tied to one, or nothing needs it';
   return [...evidence.targets].flatMap((name) => (there.has(name) ? [] : [{ name, why }]));
 }
 
