@@ -277,6 +277,14 @@ class Machine {
     return true;
   }
 
+  /** What to save instead. */
+  #advice(): string {
+    const isSharded = [...this.#strangers].some((name) => name.endsWith('.ShardedTensor'));
+    return isSharded
+      ? 'It holds a ShardedTensor: gather the full state dict and save that'
+      : 'Save only the state dict: torch.save(model.state_dict(), path)';
+  }
+
   readonly #bad = (message: string): HopfcoleError => {
     return new HopfcoleError(
       'BAD_PICKLE',
@@ -292,7 +300,7 @@ class Machine {
         ? { code, hint: 'Save the checkpoint again' }
         : {
             code: 'UNSAFE_PICKLE',
-            hint: 'Nothing of it was run. Save only the state dict: torch.save(model.state_dict(), path)',
+            hint: `Nothing of it was run. ${this.#advice()}`,
           };
     return new HopfcoleError(word, message, { file: this.#file, at: this.#opcodeAt }, hint);
   };

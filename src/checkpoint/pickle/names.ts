@@ -16,6 +16,9 @@ const plain = [
   'datetime.timezone',
   'decimal.Decimal',
   'fractions.Fraction',
+  'numpy.random._pickle.__bit_generator_ctor',
+  'numpy.random._pickle.__generator_ctor',
+  'numpy.random._pickle.__randomstate_ctor',
   'pathlib.Path',
   'pathlib.PosixPath',
   'pathlib.PurePath',
@@ -33,6 +36,7 @@ const allowed = new Set([
   'collections.defaultdict',
   'collections.Counter',
   'collections.deque',
+  'builtins.Ellipsis',
   'builtins.object',
   'builtins.set',
   'builtins.frozenset',
@@ -111,6 +115,9 @@ export function isPlainValue(name: string): boolean {
 export function globalOf(module: string, name: string, refuse: Refuse): PyGlobal {
   const full = `${module}.${name}`
     .replace(/^__builtin__\./, 'builtins.')
+    .replace(/^builtins\.long$/, 'builtins.int')
+    .replace(/^builtins\.unicode$/, 'builtins.str')
+    .replace(/^builtins\.xrange$/, 'builtins.range')
     .replace(/^copy_reg\./, 'copyreg.')
     .replace(/^numpy\._core\./, 'numpy.core.')
     .replace(/^pathlib\._local\./, 'pathlib.')

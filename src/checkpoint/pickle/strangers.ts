@@ -36,12 +36,13 @@ const packages = new Set(
 /** What of PyTorch is harmless to mention: classes of networks, optimisers and distributions, and functions on tensors. */
 const harmless = [
   /^torch\.(nn|optim|ao|quantization|distributions|amp)\../,
-  /^torch\.distributed\.(tensor|_tensor|_shard|fsdp|_composable|device_mesh)\../,
+  /^torch\.distributed\.(tensor|_tensor|_shard|fsdp|_composable|device_mesh|_mesh_layout|remote_device)\../,
   /^torch\.utils\.(hooks|data)\../,
   /^torch\.cuda\.amp\../,
   /^torch\._dynamo\.decorators\._DimRange$/,
   /^torch\.(_C\._nn|_VF|functional|special)\.[a-z]\w*$/,
   /^torch\.(ScriptObject|relu|relu_|tanh|sigmoid|gelu|selu|celu|prelu|erf|erfc|exp|log|sin|cos|abs|square|sqrt|rsqrt|softmax|log_softmax|identity|sum|mean|max|min|add|mul|matmul|bmm|cat|stack|tanh_|sigmoid_|sinc|sinh|cosh|atan|hardtanh|clamp|sign)$/,
+  /^numpy\.random\._(mt19937|pcg64|philox|sfc64)\.\w+$/,
   /^numpy\.(u?int(8|16|32|64)|float(16|32|64)|bool_?|complex(64|128))$/,
 ];
 
