@@ -45,7 +45,7 @@ const bitwise = (name: string, ofBits: Maker, ofBool: Maker): Rules => {
   };
 };
 
-const isClose: Lowering = (call) => {
+export const isClose: Lowering = (call) => {
   const [a, b] = operands(call);
   const same = op.equal(a, b);
   const real = a.dtype === undefined || isFloat(a.dtype);

@@ -89,7 +89,7 @@ const oneHot: Lowering = (call) => {
   const classes = call.size('num_classes', -1);
   if (classes === -1) {
     // As many as the greatest asks for.
-    const most = op.reduceMax(op.reshape(x, constant([-1], 'int64')), { keepdims: 0 });
+    const most = op.reduceMax(op.reshape(x, constant([-1], 'int64')), undefined, { keepdims: 0 });
     return hot(x, op.range(constant(0, 'int64'), op.add(most, constant(1, 'int64')), constant(1, 'int64')));
   }
   return hot(x, steps(classes));

@@ -39,10 +39,9 @@ export function productOfSizes(sizes: readonly Size[]): Size {
   return sizes.reduce<Size>(times, 1);
 }
 
-/** Whether a size is known to be at least another; false where that is not known. */
-export function atLeast(a: Size, b: Size): boolean {
-  const sign = compareDims(dimOf(a), dimOf(b));
-  return sign === 0 || sign === 1;
+/** Whether a size is known not to be negative, whatever its symbols are. */
+export function isNatural(dim: Dim): boolean {
+  return compareDims(addDims(dim, 1), 0) === 1;
 }
 
 /** 0, step, 2*step, ... below `count * step`, as an int64 vector. */

@@ -32,12 +32,15 @@ import { normRules } from './norms.ts';
 import { padRules } from './pads.ts';
 import { patchRules } from './patches.ts';
 import { poolingRules } from './pooling.ts';
+import { randomRules } from './random.ts';
 import { rearrangingRules } from './rearranging.ts';
 import { recurrentRules } from './recurrent.ts';
 import { reductionRules } from './reductions.ts';
 import { resamplingRules } from './resampling.ts';
 import { scatteringRules } from './scattering.ts';
+import { searchingRules } from './searching.ts';
 import { softmaxRules } from './softmax.ts';
+import { sortingRules } from './sorting.ts';
 import { specialRules } from './special.ts';
 import { spreadRules } from './spreads.ts';
 import { symbolicRules } from './symbolic.ts';
@@ -70,6 +73,8 @@ export const families: readonly Family[] = [
   { name: 'Rearranging', test: 'joining', rules: rearrangingRules },
   { name: 'Indexing', test: 'indexing', rules: indexingRules },
   { name: 'Gathering and scattering', test: 'scattering', rules: scatteringRules },
+  { name: 'Sorting', test: 'sorting', rules: sortingRules },
+  { name: 'Searching and counting', test: 'sorting', rules: searchingRules },
   { name: 'Embeddings', test: 'embeddings', rules: embeddingRules },
   { name: 'Elementary functions', test: 'elementary', rules: elementaryRules },
   { name: 'Special functions', test: 'elementary', rules: specialRules },
@@ -91,6 +96,7 @@ export const families: readonly Family[] = [
   { name: 'Losses of classes', test: 'losses', rules: classLossRules },
   { name: 'Losses of distances', test: 'losses', rules: distanceLossRules },
   { name: 'Creation', test: 'creation', rules: creationRules },
+  { name: 'Random numbers', test: 'creation', rules: randomRules },
   { name: 'Products', test: 'linear', rules: linearRules },
   { name: 'Contractions', test: 'linear', rules: contractionRules },
   { name: 'Norms of vectors and matrices', test: 'algebra', rules: vectorNormRules },
