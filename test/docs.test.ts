@@ -10,6 +10,7 @@ const pages = [
   'CONTRIBUTING.md',
   'docs/architecture.md',
   'docs/architectures.md',
+  'docs/checkpoints.md',
   'docs/cli.md',
   'docs/layers.md',
   'docs/library.md',
