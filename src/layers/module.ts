@@ -40,6 +40,8 @@ interface Build {
   /** Names of marked nodes: ONNX Runtime refuses two of one name. */
   readonly marked: Set<string>;
   readonly own: Set<string>;
+  /** Names of the model that are not those the network uses. */
+  readonly called: Map<string, string>;
   readonly tied: Map<string, string>;
   readonly changed: { readonly name: string; readonly why: string }[];
 }
@@ -140,20 +142,21 @@ export class Module {
     const held = place === undefined ? undefined : (build.held.get(place.key) ?? new Map());
     const part = `${place?.part}:${shape.join()}`;
     const holder = held?.get(part);
-    const stored = place?.stored ?? full;
+    const { stored, called } = place ?? { stored: full, called: full };
+    if (called !== full) build.called.set(full, called);
     if (holder !== undefined) {
       build.changed.push({ name: stored, why: `tied to ${holder.name}, which the model holds once` });
-      build.tied.set(full, holder.name);
+      build.tied.set(called, holder.name);
       return holder.value;
     }
-    if (stored !== full) build.changed.push({ name: stored, why: `in the model it is called ${full}` });
-    const own = parameter(full, tensor);
+    if (stored !== called) build.changed.push({ name: stored, why: `in the model it is called ${called}` });
+    const own = parameter(called, tensor);
     let value = own;
     if (tensor.dtype !== build.dtype) {
       build.changed.push({ name: stored, why: `kept as ${tensor.dtype}, cast to ${build.dtype} where it is used` });
       value = withModule(this.path, () => op.cast(own, { to: build.dtype }));
     }
-    if (place !== undefined && held !== undefined) build.held.set(place.key, held.set(part, { name: full, value }));
+    if (place !== undefined && held !== undefined) build.held.set(place.key, held.set(part, { name: called, value }));
     return value;
   }
 
@@ -328,9 +331,11 @@ export class Module {
   finish(): Finished {
     const { source, changed, readings, own, tied, values } = this.build;
     const parameters = source.finish();
-    const state = [...values.keys()].filter((name) => !own.has(name) && !tied.has(name));
-    const aliases = [...source.aliases()].filter(([name]) => !values.has(name));
-    const names = aliases.map(([name, holder]) => [name, tied.get(holder) ?? holder] as const);
+    const called = (name: string) => this.build.called.get(name) ?? name;
+    const all = new Set([...values.keys()].map(called));
+    const state = [...all].filter((name) => !own.has(name) && !tied.has(name));
+    const aliases = [...source.aliases()].filter(([name]) => !all.has(name));
+    const names = aliases.map(([name, holder]) => [name, tied.get(called(holder)) ?? called(holder)] as const);
     return { parameters, changed, readings, state, tied: Object.fromEntries([...names, ...tied]) };
   }
 }
@@ -358,6 +363,7 @@ function rooted(source: ParameterSource, { dtype = 'float32' }: ModuleOptions): 
     readings: [],
     marked: new Set(),
     own: new Set(),
+    called: new Map(),
     tied: new Map(),
     changed: [],
   };

@@ -30,7 +30,8 @@ export function importNetwork(
   file?: string,
   partial = false,
 ): Network {
-  const root = fromCheckpoint(tensors, { dtype: computeDType(spec), file, partial, names: spec.names });
+  const { names, keepNames } = spec;
+  const root = fromCheckpoint(tensors, { dtype: computeDType(spec), file, partial, names, keepNames });
   return assemble(spec, root, target, file);
 }
 

@@ -16,12 +16,23 @@ export interface ParameterSource {
   lack(name: string): void;
   /** A name that PyTorch stores and that no computation needs (a counter, a mask, a table of constants). */
   ignore(name: string): void;
-  /** The stored name and the owner of the bytes, by which tied weights are known; undefined for a fresh one. */
-  placeOf(name: string): { readonly stored: string; readonly key: object; readonly part: string } | undefined;
+  /** Where a parameter is stored; undefined for a fresh one. */
+  placeOf(name: string): Place | undefined;
   /** Further names of the checkpoint for weights that were taken (a head tied to its embedding), and the names they were taken by. */
   aliases(): ReadonlyMap<string, string>;
   /** @throws MISSING_PARAMETERS or SHAPE_MISMATCH with everything that does not fit. */
   finish(): Taken;
+}
+
+/** Where a parameter is stored. */
+interface Place {
+  /** Its name in the checkpoint. */
+  readonly stored: string;
+  /** What it is called in the model. */
+  readonly called: string;
+  /** The owner of the bytes and the part of it, by which tied weights are known. */
+  readonly key: object;
+  readonly part: string;
 }
 
 /** What became of the names of a checkpoint. */
@@ -71,6 +82,8 @@ export interface CheckpointSourceOptions {
   readonly file?: string | undefined;
   /** Names of the checkpoint by the names that the network uses; a `*` at the end of both stands for the rest. */
   readonly names?: Readonly<Record<string, string>> | undefined;
+  /** Parameters that `names` maps keep the checkpoint's names in the model, too. */
+  readonly keepNames?: boolean | undefined;
 }
 
 /** More modules around a network than this is none that anyone writes. */
@@ -133,7 +146,8 @@ export function checkpointSource(
       const tensor = stored(name);
       if (own === undefined || tensor === undefined) return undefined;
       const { owner, part } = ownerOf(tensor);
-      return { stored: own, key: owner, part };
+      const called = options.keepNames === true ? own.slice(settled?.length ?? 0) : name;
+      return { stored: own, called, key: owner, part };
     },
     aliases() {
       const holders = new Map([...taken].map((name) => [places.get(wanted.get(name) ?? name), name]));

@@ -63,8 +63,10 @@ export function recognise(tensors: ReadonlyMap<string, Shaped>, beside: Beside =
       if (found === undefined) continue;
       const told = beside.modules === undefined ? found : asSentences(found, beside.modules);
       const dtype = names.dtype === 'float64' ? { dtype: 'float64' } : {};
+      const kept = told.spec.names === undefined ? {} : { keepNames: true };
       const { assumed, needed } = facts;
-      return { network: told.network, family, assumed, needed: [...new Set(needed)], spec: { ...told.spec, ...dtype } };
+      const spec = { ...told.spec, ...kept, ...dtype };
+      return { network: told.network, family, assumed, needed: [...new Set(needed)], spec };
     }
   return undefined;
 }

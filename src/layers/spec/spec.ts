@@ -43,6 +43,10 @@ const specSchema = z.strictObject({
     .describe(
       'where the checkpoint names parameters otherwise: { "head.*": "classifier.*" }, the network\'s name first; a * at the end of both stands for the rest',
     ),
+  keepNames: z
+    .boolean()
+    .optional()
+    .describe("parameters that names maps keep the checkpoint's names in the model, too; default: the network's"),
   layers: nestedLayers.describe('the layers, one after the other'),
 });
 
