@@ -1,15 +1,13 @@
+import type { Checkpoint } from '../checkpoint/open.ts';
 import { HopfcoleError } from '../files/error.ts';
-import type { Shaped } from '../layers/recognise/names.ts';
 import { type Recognised, recognise } from '../layers/recognise/recognise.ts';
-import { readBeside } from './beside.ts';
+import { recognisable } from './checkpoint-network.ts';
 
 /** What a checkpoint is taken for, to describe it: undefined where it is nothing known, or where what lies beside it is broken. */
-export async function recognisedAs(
-  path: string,
-  tensors: ReadonlyMap<string, Shaped>,
-): Promise<Recognised | undefined> {
+export async function recognisedAs(path: string, checkpoint: Checkpoint): Promise<Recognised | undefined> {
   try {
-    return recognise(tensors, await readBeside(path));
+    const { tensors, beside } = await recognisable(checkpoint, path);
+    return recognise(tensors, beside);
   } catch (error) {
     if (error instanceof HopfcoleError) return undefined;
     throw error;

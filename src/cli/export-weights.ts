@@ -1,4 +1,5 @@
 import { exportWeights, type WeightFormat } from '../../exporters/weights/export.ts';
+import { asHuggingFace } from '../checkpoint/gguf/huggingface.ts';
 import type { CheckpointOptions } from '../checkpoint/open.ts';
 import { withPrefix } from '../checkpoint/select.ts';
 import { withTiedNames } from '../checkpoint/tied.ts';
@@ -19,6 +20,11 @@ const loading: Readonly<Record<WeightFormat, (path: string) => string>> = {
   npz: (path) => `numpy.load('${path}')`,
 };
 
+export interface ExportChoice extends Pick<CheckpointOptions, 'select' | 'prefix'> {
+  /** Under Hugging Face's names, where the file has others. */
+  readonly renamed?: boolean;
+}
+
 interface Weights {
   readonly tensors: ReadonlyMap<string, AnyTensor>;
   /** Those that the source could not give as they stood there. */
@@ -30,7 +36,7 @@ export async function writeWeights(
   path: string,
   output: string,
   target: WeightFormat,
-  options: Pick<CheckpointOptions, 'select' | 'prefix'>,
+  options: ExportChoice,
 ): Promise<Outcome> {
   const { tensors, changed: before } = await weightsOf(path, options);
   const changed = [...before, ...(await exportWeights(tensors, output, target))];
@@ -45,9 +51,13 @@ export async function writeWeights(
   };
 }
 
-async function weightsOf(given: string, options: Pick<CheckpointOptions, 'select' | 'prefix'>): Promise<Weights> {
+async function weightsOf(given: string, options: ExportChoice): Promise<Weights> {
   const path = await weightsPath(given);
   const format = await formatOf(path);
+  if (options.renamed === true && format !== 'gguf')
+    throw new HopfcoleError('BAD_USAGE', '--names huggingface is for GGUF models, which have names of their own', {
+      argument: '--names',
+    });
   if (format === 'onnx' || format === 'unknown' || format === 'pt2') {
     if (options.select !== undefined)
       throw new HopfcoleError('BAD_USAGE', '--key is for checkpoints, which hold dicts', { argument: '--key' });
@@ -61,7 +71,9 @@ async function weightsOf(given: string, options: Pick<CheckpointOptions, 'select
       changed: [],
     };
   }
-  const { tensors, metadata, changed } = await openWeights(path, options);
+  const checkpoint = await openWeights(path, options);
+  if (options.renamed === true) return asHuggingFace(checkpoint, path);
+  const { tensors, metadata, changed } = checkpoint;
   // Elsewhere metadata are what training wrote beside its weights, and name none.
   return { tensors: format.startsWith('safetensors') ? withTiedNames(tensors, metadata) : tensors, changed };
 }

@@ -3,8 +3,8 @@ import { HopfcoleError } from '../files/error.ts';
 import { importNetwork, type Network } from '../layers/network.ts';
 import { howElse } from '../layers/recognise/facts.ts';
 import { misfit, type Recognised, recognise, specOf } from '../layers/recognise/recognise.ts';
-import { readBeside } from './beside.ts';
 import { openWeights } from './checkpoint-files.ts';
+import { recognisable } from './checkpoint-network.ts';
 import type { Arguments, Outcome } from './command.ts';
 import { operatorCounts } from './describe.ts';
 import { describeRecognised } from './describe-recognised.ts';
@@ -22,9 +22,9 @@ export async function importCheckpoint(path: string, output: string, args: Argum
   const specPath = optionalText(args, 'spec');
   const said = specPath === undefined ? undefined : await readSpec(specPath);
   const checkpoint = await openWeights(path, weightsChosen(args));
-  const tensors = withTiedNames(checkpoint.tensors, checkpoint.metadata);
-  const recognised =
-    said === undefined ? recognise(tensors, await readBeside(path, optionalText(args, 'config'))) : undefined;
+  const unknown = said === undefined ? await recognisable(checkpoint, path, optionalText(args, 'config')) : undefined;
+  const tensors = unknown?.tensors ?? withTiedNames(checkpoint.tensors, checkpoint.metadata);
+  const recognised = unknown === undefined ? undefined : recognise(tensors, unknown.beside);
   const spec = said ?? specOf(recognised, path);
   const network = fitted(recognised, () => importNetwork(spec, tensors, {}, specPath ?? path, flag(args, 'partial')));
   const { unused } = network.parameters;
@@ -35,7 +35,7 @@ export async function importCheckpoint(path: string, output: string, args: Argum
       { file: path },
       recognised === undefined ? 'Add their layers to the specification, or say --partial' : howElse,
     );
-  const changed = [...checkpoint.changed, ...network.changed];
+  const changed = [...(unknown ?? checkpoint).changed, ...network.changed];
   await saveModel(network.model, output, args);
   const { inputs, outputs } = signature(network.model);
   const operators = operatorCounts(network.model);

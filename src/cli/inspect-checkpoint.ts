@@ -14,7 +14,8 @@ export async function inspectCheckpoint(
   path: string,
   options: Pick<CheckpointOptions, 'select' | 'prefix'> = {},
 ): Promise<Outcome> {
-  const { format, tensors, metadata, changed, code, problems } = await opened(path, options);
+  const checkpoint = await opened(path, options);
+  const { format, tensors, metadata, changed, code, problems } = checkpoint;
   const parameters = [...tensors].map(([name, { dtype, shape }]) => ({
     name,
     dtype,
@@ -23,7 +24,7 @@ export async function inspectCheckpoint(
   }));
   const parameterCount = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const bytes = parameters.reduce((sum, parameter) => sum + parameter.bytes, 0);
-  const recognised = await recognisedAs(path, tensors);
+  const recognised = await recognisedAs(path, checkpoint);
   const told = problems.map(({ code, message, where }) => ({ code, message, where }));
   return {
     json: {

@@ -21,6 +21,13 @@ export const exportModel: Command = {
         'for onnx: without what exporters leave behind, parameters under their state-dict names (as import --clean)',
     },
     output: { ...outputOption, describe: 'folder, or a file of the target' },
+    names: {
+      type: 'string',
+      choices: ['file', 'huggingface'],
+      default: 'file',
+      describe: "of GGUF models: the file's names, or those of Hugging Face, rows of queries and keys in its order",
+      requiresArg: true,
+    },
     ...weightsOptions,
     ...modelOptions,
   },
@@ -44,8 +51,8 @@ function isWeights(target: string): target is WeightFormat {
 
 async function onnx(args: Arguments): Promise<Outcome> {
   const path = text(args, 'model');
-  for (const name of ['key', 'prefix'])
-    if (args[name] !== undefined)
+  for (const name of ['key', 'prefix', 'names'])
+    if (args[name] !== undefined && args[name] !== 'file')
       throw new HopfcoleError('BAD_USAGE', `--${name} is for weights, got --to onnx`, { argument: `--${name}` });
   const { assertSound, openModel, saveModel } = await import('../model-files.ts');
   const { withReading } = await import('../../reading/metadata.ts');
@@ -75,7 +82,7 @@ async function weights(args: Arguments, target: WeightFormat): Promise<Outcome> 
       throw new HopfcoleError('BAD_USAGE', `--${name} is for --to onnx, got --to ${target}`, { argument: `--${name}` });
   const { writeWeights } = await import('../export-weights.ts');
   const output = await destination(text(args, 'output'), path, endings[target]);
-  return writeWeights(path, output, target, weightsChosen(args));
+  return writeWeights(path, output, target, { ...weightsChosen(args), renamed: text(args, 'names') === 'huggingface' });
 }
 
 /** The file to write: the one named, or one called as the model in the folder named, which is made. */
