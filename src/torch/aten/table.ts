@@ -28,6 +28,7 @@ import { joiningRules } from './joining.ts';
 import { linearRules } from './linear.ts';
 import { linearAlgebraRules } from './linear-algebra.ts';
 import { lossRules } from './losses.ts';
+import { nativeAttentionRules } from './native-attention.ts';
 import { normRules } from './norms.ts';
 import { padRules } from './pads.ts';
 import { patchRules } from './patches.ts';
@@ -110,6 +111,7 @@ export const families: readonly Family[] = [
   { name: 'Norms', test: 'norms', rules: normRules },
   { name: 'Batch and instance norms', test: 'norms', rules: batchNormRules },
   { name: 'Attention', test: 'attention', rules: attentionRules },
+  { name: 'Attention of whole modules', test: 'attention', rules: nativeAttentionRules },
   { name: 'Recurrences', test: 'recurrent', rules: recurrentRules },
 ];
 
