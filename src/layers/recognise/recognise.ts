@@ -91,7 +91,11 @@ export function specOf(recognised: Recognised | undefined, file: string): Spec {
       { file },
       `Put the config.json that says so beside the file, or name one with --config FILE ({${needed.map((name) => `"${name}": ...`).join(', ')}} is enough); or say it in a --spec that begins with ${JSON.stringify(spec)}`,
     );
-  return parseSpec(spec, file);
+  try {
+    return parseSpec(spec, file);
+  } catch (error) {
+    throw misfit(error, recognised);
+  }
 }
 
 /** What does not fit the network that a checkpoint was taken for, as the error of that network and not of a specification. */

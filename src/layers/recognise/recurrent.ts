@@ -42,7 +42,9 @@ export const recurrentFamily: Family = {
     const others = [...modules].filter(([name]) => name !== path);
     const embedding = others.find(([, has]) => has.size === 1 && has.has('weight'))?.[0];
     const classifier = others.find(([, has]) => has.size === 2 && has.has('weight') && has.has('bias'))?.[0];
-    if (embedding === undefined || classifier === undefined) return undefined;
+    // A tagger names its parts.
+    if (embedding === undefined || classifier === undefined || [path, embedding, classifier].includes(''))
+      return undefined;
     if (names.size(`${embedding}.weight`, 1) !== stack.input || names.size(`${classifier}.weight`, 1) !== stack.output)
       return undefined;
     if (stack.cell === 'rnn' && nonlinearity !== 'tanh') throw unsupported(`a tagger of ${nonlinearity} steps`);
