@@ -22,7 +22,7 @@ export async function recognisable(checkpoint: Checkpoint, path: string, configP
     const tensors = withTiedNames(checkpoint.tensors, checkpoint.metadata);
     return { tensors, beside: await readBeside(path, configPath), changed: checkpoint.changed };
   }
-  const { tensors, config, changed } = asHuggingFace(checkpoint, path);
+  const { tensors, config, changed } = await asHuggingFace(checkpoint, path);
   const beside =
     configPath === undefined ? { config: { document: config, file: path } } : await readBeside(path, configPath);
   return { tensors, beside, changed };

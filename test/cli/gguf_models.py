@@ -80,5 +80,25 @@ write("llama-bias", "llama", bold(qkv_bias=True, kv_heads=4))
 write("llama-q8", "llama", bold(inner=64), quantised=True)
 write("qwen2", "qwen2", bold(tied=True, qkv_bias=True, kv_heads=1, theta=1e6))
 write("qwen3", "qwen3", bold(qk_norm=True, dim=12))
-write("llama31", "llama", bold(), extra=[("rope_freqs.weight", np.ones(4, np.float32))])
+
+
+def stretched(base, dim, factor, low=1.0, high=4.0, original=8192):
+    """As LlamaModel.generate_extra_tensors of llama.cpp."""
+    frequencies = 1.0 / (base ** (torch.arange(0, dim, 2, dtype=torch.float32) / dim))
+    factors = []
+    for frequency in frequencies:
+        wave = 2 * torch.pi / frequency
+        if wave < original / high:
+            factors.append(1.0)
+        elif wave > original / low:
+            factors.append(factor)
+        else:
+            smooth = (original / wave - low) / (high - low)
+            factors.append(1 / ((1 - smooth) / factor + smooth))
+    return np.array(factors, dtype=np.float32)
+
+
+write("llama31", "llama", bold(theta=5e5, dim=16), extra=[("rope_freqs.weight", stretched(5e5, 16, 32.0))])
+write("unstretched", "llama", bold(), extra=[("rope_freqs.weight", np.ones(4, np.float32))])
+write("stretched", "llama", bold(), extra=[("rope_freqs.weight", np.float32([1, 1, 2, 3]))])
 write("strange", "llama", bold(), extra=[("blk.0.ssm_a", np.ones(4, np.float32))])

@@ -37,7 +37,7 @@ describe.skipIf(!hasGguf)('GGUF models of Llama and its kin', () => {
   }, 120_000);
 
   it.each(Object.keys(models))('%s: has the names and rows of Hugging Face again, bit for bit', async (name) => {
-    const { tensors } = asHuggingFace(await opened(name), name);
+    const { tensors } = await asHuggingFace(await opened(name), name);
     const expected = await readArrays(path(`${name}.safetensors`));
     expect([...tensors.keys()].sort()).toEqual([...expected.keys()].sort());
     for (const [key, tensor] of tensors) expect([key, await load(tensor)]).toEqual([key, expected.get(key)]);
@@ -70,7 +70,7 @@ describe.skipIf(!hasGguf)('GGUF models of Llama and its kin', () => {
   });
 
   it('reads any piece of rows that were turned', async () => {
-    const { tensors } = asHuggingFace(await opened('llama-q8'), 'x');
+    const { tensors } = await asHuggingFace(await opened('llama-q8'), 'x');
     const tensor = tensors.get('model.layers.0.self_attn.q_proj.weight');
     if (tensor === undefined || !('range' in tensor)) throw new Error('expected a stored tensor');
     const { bytes } = await load(tensor);
@@ -113,21 +113,44 @@ describe.skipIf(!hasGguf)('GGUF models of Llama and its kin', () => {
   it('refuses what it cannot undo', async () => {
     const strange = await opened('strange');
     const lost = { code: 'UNRECOGNISED_NETWORK', message: expect.stringMatching(/"blk.0.ssm_a"/) };
-    expect(() => asHuggingFace(strange, 'm.gguf')).toThrow(expect.objectContaining(lost));
-    const scaled = perform(importWeights, { file: path('llama31.gguf'), output: path('never.onnx') });
-    await expect(scaled).rejects.toMatchObject({
-      code: 'UNRECOGNISED_NETWORK',
-      message: expect.stringMatching(/rope_freqs/),
-    });
+    await expect(asHuggingFace(strange, 'm.gguf')).rejects.toMatchObject(lost);
+    const scaled = perform(importWeights, { file: path('stretched.gguf'), output: path('never.onnx') });
+    const unknown = { code: 'UNRECOGNISED_NETWORK', message: expect.stringMatching(/rope_freqs/) };
+    await expect(scaled).rejects.toMatchObject(unknown);
     const llama = await opened('llama');
-    const told = (changes: Record<string, string | number>) => () =>
+    const told = (changes: Record<string, string | number>) =>
       asHuggingFace({ ...llama, metadata: new Map([...llama.metadata, ...Object.entries(changes)]) }, 'm.gguf');
-    const throwing = (code: string, message: RegExp) =>
-      expect.objectContaining({ code, message: expect.stringMatching(message) });
-    expect(told({ 'general.architecture': 'gemma' })).toThrow(throwing('UNRECOGNISED_NETWORK', /'gemma'/));
-    expect(told({ 'llama.expert_count': 8 })).toThrow(throwing('UNRECOGNISED_NETWORK', /experts/));
-    expect(told({ 'llama.attention.head_count': 5 })).toThrow(throwing('BAD_GGUF', /rows do not make 5 heads/));
+    const error = (code: string, message: RegExp) => ({ code, message: expect.stringMatching(message) });
+    const architecture = told({ 'general.architecture': 'gemma' });
+    await expect(architecture).rejects.toMatchObject(error('UNRECOGNISED_NETWORK', /'gemma'/));
+    await expect(told({ 'llama.expert_count': 8 })).rejects.toMatchObject(error('UNRECOGNISED_NETWORK', /experts/));
+    const heads = (count: string | number) => told({ 'llama.attention.head_count': count });
+    await expect(heads(5)).rejects.toMatchObject(error('BAD_GGUF', /rows do not make 5 heads/));
     for (const count of [0, 1.5, 'four', Number.NaN])
-      expect(told({ 'llama.attention.head_count': count })).toThrow(throwing('BAD_GGUF', /head_count to be a/));
+      await expect(heads(count)).rejects.toMatchObject(error('BAD_GGUF', /head_count to be a/));
+  });
+
+  it('knows the rotation of Llama 3.1 by its numbers', async () => {
+    const { config, tensors, changed } = await asHuggingFace(await opened('llama31'), 'm.gguf');
+    const scaling = config.get('rope_scaling');
+    expect(Object.fromEntries(scaling as ReadonlyMap<string, unknown>)).toEqual({
+      rope_type: 'llama3',
+      factor: 32,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 8192,
+    });
+    expect(tensors.has('rope_freqs.weight')).toBe(false);
+    expect(changed.map(({ name }) => name)).toEqual(['rope_freqs.weight']);
+    const { json } = await perform(importWeights, { file: path('llama31.gguf'), output: path('llama31.onnx') });
+    const ropeScaling = {
+      type: 'llama3',
+      factor: 32,
+      lowFrequencyFactor: 1,
+      highFrequencyFactor: 4,
+      originalLength: 8192,
+    };
+    expect(json.recognised).toMatchObject({ spec: { layers: [{ ropeScaling }] } });
+    expect((await asHuggingFace(await opened('unstretched'), 'm.gguf')).config.has('rope_scaling')).toBe(false);
   });
 });

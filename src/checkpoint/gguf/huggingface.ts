@@ -1,9 +1,10 @@
 import { HopfcoleError } from '../../files/error.ts';
 import type { Json } from '../../files/json.ts';
 import type { Change } from '../../files/npz.ts';
-import { type AnyTensor, isStored } from '../../files/tensor.ts';
+import { type AnyTensor, isStored, load, toNumbers } from '../../files/tensor.ts';
 import type { Contents } from '../contents.ts';
 import { halvesOfHeads } from './permuted.ts';
+import { scalingOf } from './rope.ts';
 
 /** What a GGUF model is to Hugging Face's code. */
 export interface HuggingFaceModel {
@@ -60,7 +61,8 @@ function named(name: string): { readonly name: string; readonly part: string } |
  * the model, undone.
  * @throws UNRECOGNISED_NETWORK for other architectures, mixtures of experts and tensors that Llama does not have; BAD_GGUF for metadata that are no sizes.
  */
-export function asHuggingFace({ tensors, metadata, changed }: Contents, file: string): HuggingFaceModel {
+export async function asHuggingFace(contents: Contents, file: string): Promise<HuggingFaceModel> {
+  const { tensors, metadata, changed } = contents;
   const name = String(metadata.get('general.architecture'));
   const architecture = architectures.get(name);
   const refuse = (what: string) =>
@@ -92,7 +94,7 @@ export function asHuggingFace({ tensors, metadata, changed }: Contents, file: st
     else found.set(given.name, turned(tensor, count, key, file));
   }
   for (const { name: own, why } of changed ?? []) said.push({ name: renamed.get(own) ?? own, why });
-  return { tensors: found, config: configOf(facts, name, architecture, heads, keyHeads, tensors), changed: said };
+  return { tensors: found, config: await configOf(facts, name, architecture, heads, keyHeads, tensors), changed: said };
 }
 
 function turned(tensor: AnyTensor, heads: number, name: string, file: string): AnyTensor {
@@ -105,14 +107,14 @@ function turned(tensor: AnyTensor, heads: number, name: string, file: string): A
   return halvesOfHeads(tensor, heads);
 }
 
-function configOf(
+async function configOf(
   facts: Facts,
   type: string,
   { classes }: Architecture,
   heads: number,
   keyHeads: number,
   tensors: ReadonlyMap<string, AnyTensor>,
-): ReadonlyMap<string, Json> {
+): Promise<ReadonlyMap<string, Json>> {
   const config = new Map<string, Json>([
     ['architectures', [classes]],
     ['model_type', type],
@@ -139,16 +141,26 @@ function configOf(
   if (dim !== undefined) config.set('head_dim', dim);
   const turns = facts.number('rope.dimension_count');
   if (dim !== undefined && turns !== undefined && turns !== dim) config.set('partial_rotary_factor', turns / dim);
-  const scaling = facts.text('rope.scaling.type');
-  const factor = facts.number('rope.scaling.factor');
-  // Factors by frequency, as Llama 3.1 has them, are stored as a tensor: what made them is not told.
-  if (tensors.has('rope_freqs.weight')) config.set('rope_scaling', new Map([['rope_type', 'rope_freqs of GGUF']]));
-  else if (scaling !== undefined && scaling !== 'none')
-    config.set(
-      'rope_scaling',
-      new Map<string, Json>([['rope_type', scaling], ...(factor === undefined ? [] : [['factor', factor] as const])]),
-    );
+  const scaling = await scalingIn(facts, tensors.get('rope_freqs.weight'), dim);
+  if (scaling !== undefined) config.set('rope_scaling', scaling);
   return config;
+}
+
+/** How rotary positions are stretched: what is not known by its numbers is named, and then nobody can take it for something else. */
+async function scalingIn(
+  facts: Facts,
+  divisors: AnyTensor | undefined,
+  dim: number | undefined,
+): Promise<ReadonlyMap<string, Json> | undefined> {
+  const type = facts.text('rope.scaling.type');
+  if (divisors !== undefined) {
+    const values = divisors.dtype === 'float32' ? toNumbers(await load(divisors)) : new Float64Array(0);
+    const known = scalingOf(values, facts.number('rope.freq_base') ?? 10_000, dim ?? 2 * values.length);
+    return known === null ? undefined : (known ?? new Map([['rope_type', 'rope_freqs of GGUF']]));
+  }
+  if (type === undefined || type === 'none') return undefined;
+  const factor = facts.number('rope.scaling.factor');
+  return new Map<string, Json>([['rope_type', type], ...(factor === undefined ? [] : [['factor', factor] as const])]);
 }
 
 /** Metadata of one architecture, by what follows its name. */
