@@ -1,3 +1,4 @@
+import { readingAhead } from '../../files/ahead.ts';
 import { HopfcoleError } from '../../files/error.ts';
 import type { ByteSource } from '../../files/source.ts';
 import { type Pickled, readPickle } from '../pickle/machine.ts';
@@ -17,9 +18,11 @@ class Short {
 export class PickleStream {
   at = 0;
   readonly source: ByteSource;
+  readonly #near: ByteSource;
 
   constructor(source: ByteSource) {
     this.source = source;
+    this.#near = readingAhead(source);
   }
 
   rest(): number {
@@ -69,7 +72,7 @@ export class PickleStream {
 
   async #view(bytes: number, what: string): Promise<DataView> {
     if (this.rest() < bytes) throw this.bad(`it is cut short where ${what} should stand`);
-    const read = await this.source.read(this.at, bytes);
+    const read = await this.#near.read(this.at, bytes);
     this.at += bytes;
     return new DataView(read.buffer, read.byteOffset, bytes);
   }

@@ -1,3 +1,4 @@
+import { readingAhead } from '../ahead.ts';
 import { HopfcoleError } from '../error.ts';
 import { whyOutside } from '../path.ts';
 import type { ByteSource } from '../source.ts';
@@ -46,6 +47,7 @@ export async function readDirectory(source: ByteSource): Promise<ZipEntry[]> {
   const placed: { begin: number; end: number; name: string }[] = [];
   const entries: ZipEntry[] = [];
   let swell = 0;
+  const near = readingAhead(source);
   for (const head of heads) {
     const where = `entry ${JSON.stringify(head.name.slice(0, 100))}`;
     const isFolder = head.name.endsWith('/');
@@ -53,7 +55,7 @@ export async function readDirectory(source: ByteSource): Promise<ZipEntry[]> {
     if (reason !== undefined) throw fail(`the name ${reason}`, where);
     if (seen.has(head.name)) throw fail('the name stands twice', where);
     seen.add(head.name);
-    const { entry, begin } = await readLocal(source, head, end.offset, (message) => fail(message, where));
+    const { entry, begin } = await readLocal(near, head, end.offset, (message) => fail(message, where));
     placed.push({ begin, end: entry.offset + entry.packedSize, name: entry.name });
     if (entry.method === 'deflated') swell += entry.size;
     if (isFolder && entry.size > 0) throw fail('a folder holds data', where);
