@@ -1,4 +1,5 @@
 import { isFloat } from '../files/dtype.ts';
+import { isDetached } from '../graph/module-path.ts';
 import type { ValueType } from '../graph/type.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { usedBy } from '../graph/walk.ts';
@@ -28,12 +29,12 @@ export function isEmpty({ shape }: Value): boolean {
   return shape?.includes(0) === true;
 }
 
-/** The values made by these nodes (in order) that depend on any of `from` through values that carry a co-state; `from` included. */
+/** The values made by these nodes (in order) that depend on any of `from` through values that carry a co-state, by nodes that are not detached; `from` included. */
 export function downstream(nodes: readonly Node[], from: Iterable<Value>): Set<Value> {
   const active = new Set<Value>();
   for (const value of from) if (carries(value)) active.add(value);
   for (const node of nodes) {
-    if (!usedBy(node).some((value) => value !== undefined && active.has(value))) continue;
+    if (isDetached(node) || !usedBy(node).some((value) => value !== undefined && active.has(value))) continue;
     for (const output of node.outputs) if (carries(output)) active.add(output);
   }
   return active;

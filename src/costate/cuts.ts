@@ -1,3 +1,4 @@
+import { isDetached } from '../graph/module-path.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { usedBy } from '../graph/walk.ts';
 import { carries, isEmpty } from './activity.ts';
@@ -27,7 +28,9 @@ export function cutOf(
   if (!flow.arrives) return { kind: 'cut', why: `${to} ${of.length === 1 ? 'does' : 'do'} not depend on it` };
   const cuts = flow.cuts();
   if (flow.carried) {
-    const chain = flow.chainThrough((node) => ruleFor(node)?.zero !== true && !node.outputs.every(isEmpty));
+    const chain = flow.chainThrough(
+      (node) => ruleFor(node)?.zero !== true && !isDetached(node) && !node.outputs.every(isEmpty),
+    );
     if (chain === undefined) return { kind: 'zero' };
     return { kind: 'cut', why: passedNothing(chain, from, pulled) };
   }

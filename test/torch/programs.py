@@ -190,7 +190,7 @@ def made(name, out):
             (args, {key: named[key] for key in kwargs}))[0]
         if k > 0:
             try:
-                called(ep.module(), args, named)
+                called(copy.deepcopy(ep.module()), args, named)
             except Exception as error:
                 notes.append(f"call {k} is outside what was exported: {first(error)}")
                 continue

@@ -1,4 +1,5 @@
 import { constant } from '../../graph/make.ts';
+import { withDetached } from '../../graph/module-path.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
@@ -15,6 +16,19 @@ const aliased = (of = 'self', when?: (call: Call) => boolean): ViewRule => ({
   back: (_call, _base, part) => part,
   ...(when === undefined ? {} : { when }),
 });
+
+/** The same memory, through which nothing is differentiated. A constant has no gradient to keep away. */
+const detached: ViewRule = {
+  of: 'self',
+  show: (call, base) =>
+    base.source.kind === 'constant' || isWrite(call) ? base : withDetached(() => op.identity(base)),
+  back: (_call, _base, part) => part,
+};
+
+/** In place it is of constants that stand in the program, just made. */
+function isWrite(call: Call): boolean {
+  return call.node.target === 'aten.detach_.default';
+}
 
 /** The tensor itself where it has the element type already, a copy otherwise. */
 const converted = (...asked: readonly string[]): ViewRule => ({
@@ -61,8 +75,8 @@ export const conversionViews: ViewRules = {
   'aten.to.prim_other': converted(...conversions),
   'aten.type_as.default': converted('other'),
   'aten.contiguous.default': aliased('self', (call) => isContiguous(call)),
-  'aten.detach.default': aliased(),
-  'aten.alias.default': aliased(),
+  'aten.detach.default': detached,
+  'aten.alias.default': { ...aliased(), show: (call, base) => (call.node.detached ? detached.show(call, base) : base) },
   'aten.lift.default': aliased(),
   'aten.lift_fresh.default': aliased(),
   'aten.dropout.default': dropout,
@@ -89,7 +103,7 @@ export const conversionRules: Rules = {
   'aten.clone.default': copied,
   'aten.lift_fresh_copy.default': copied,
   'aten.alias_copy.default': copied,
-  'aten.detach_copy.default': copied,
+  'aten.detach_copy.default': (call) => withDetached(() => op.identity(call.tensor('self'))),
   'aten.copy.default': (call) => {
     const [self, source] = [call.tensor('self'), call.tensor('src')];
     return spreadOver(cast(source, self.dtype ?? 'float32'), self);

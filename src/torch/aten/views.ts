@@ -71,8 +71,6 @@ const transposed = permuted(swapped(named('dim0'), named('dim1')));
 const axesSwapped = permuted(swapped(named('axis0'), named('axis1')));
 
 const sameMemory: ViewRules = {
-  'aten.alias.default': same(),
-  'aten.detach.default': same(),
   'aten.lift.default': same(),
   'aten.lift_fresh.default': same(),
   'aten.contiguous.default': same(contiguous),

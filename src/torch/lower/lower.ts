@@ -1,7 +1,7 @@
 import { HopfcoleError } from '../../files/error.ts';
 import { isValue } from '../../graph/apply.ts';
 import { constant, makeNode, makeValue } from '../../graph/make.ts';
-import { withModule } from '../../graph/module-path.ts';
+import { withDetached, withModule } from '../../graph/module-path.ts';
 import * as op from '../../graph/op.ts';
 import { describeType, type Shape, tensorType } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
@@ -21,7 +21,8 @@ import type { GraphScope, Report } from './scope.ts';
 export function lowerNodes(scope: GraphScope, report: Report): void {
   for (const node of scope.graph.nodes) {
     const module = (node.stack.at(-1) ?? '').replace(/@\d+/g, '');
-    withModule(module, () => lowerNode(node, module, scope, report));
+    const lower = () => lowerNode(node, module, scope, report);
+    withModule(module, node.detached ? () => withDetached(lower) : lower);
   }
 }
 
@@ -54,7 +55,7 @@ function apply(call: Call, scope: GraphScope, report: Report): void {
   else if (call.isComplex && inPlace === null) bind(node, lowerComplex(call), scope);
   else if (view !== undefined) bindView(call, view, scope);
   else if (lower !== undefined) bind(node, lower(call), scope);
-  else if (inPlace !== null) write(call, `${inPlace[1]}.${inPlace[2]}.${inPlace[3]}`, scope);
+  else if (inPlace !== null) inPlaceOf(call, `${inPlace[1]}.${inPlace[2]}.${inPlace[3]}`, scope);
   else throw call.unsupported('has no lowering');
 }
 
@@ -118,13 +119,30 @@ function pick(call: Call, shown: Value | readonly Value[], index: number): Value
   return value;
 }
 
+function inPlaceOf(call: Call, functional: string, scope: GraphScope): void {
+  const target = functional === 'aten.transpose.default' ? 'aten.transpose.int' : functional;
+  const view = viewRuleOf(target);
+  if (view === undefined) write(call, target, scope);
+  else turn(call, target, view, scope);
+}
+
+/** `unsqueeze_`: the tensor itself becomes a view of what it was, under all its names. */
+function turn(call: Call, functional: string, view: ViewRule, scope: GraphScope): void {
+  const twin = call.as(functional);
+  const before = call.cell(view.of);
+  bindView(twin, view, scope);
+  call.askedBy(twin);
+  const [name] = resultNames(call.node);
+  const after = name === undefined ? undefined : scope.cell(name);
+  if (after !== undefined) scope.replaceCell(before, after);
+}
+
 /** `add_`: the result of `add`, in the element type and shape of what it is written to. */
 function write(call: Call, functional: string, scope: GraphScope): void {
   const name = call.node.inputs[0]?.name ?? 'self';
   const cell = call.cell(name);
   const plain = ruleOf(functional);
-  const view = viewRuleOf(functional);
-  if (plain === undefined && view === undefined) throw call.unsupported('has no lowering');
+  if (plain === undefined) throw call.unsupported('has no lowering');
   if (!cell.writable) throw call.unsupported('writes to a view through which nothing can be written back');
   const before = cell.read();
   const twin = call.as(functional);

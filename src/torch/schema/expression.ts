@@ -12,6 +12,18 @@ const token = /\s*([A-Za-z_][\w.]*|-?\d+|'(?:[^'\\]|\\.)*'|[(),=])/y;
  */
 export function sizeOf(expression: string): Dim {
   if (expression.length > limits.text) return undefined;
+  if (known.has(expression)) return known.get(expression);
+  if (known.size >= mostKnown) known.clear();
+  const dim = parsed(expression);
+  known.set(expression, dim);
+  return dim;
+}
+
+/** A program says the same few sizes thousands of times. */
+const known = new Map<string, Dim>();
+const mostKnown = 4096;
+
+function parsed(expression: string): Dim {
   try {
     const infix = /^(Add|Mul|Symbol|Integer|Pow|[A-Z]\w+)\(/.test(expression)
       ? new Repr(tokens(expression)).all()

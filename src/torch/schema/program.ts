@@ -35,6 +35,8 @@ export interface ProgramNode {
   readonly outputs: readonly Argument[];
   /** Paths of the modules it was traced in (`blocks.0`, `blocks.0.attn`), the innermost last; the second call of a module has `@1` in its path. */
   readonly stack: readonly string[];
+  /** Whether it stands for a `detach`, or for something under `no_grad`, of which decomposition leaves only what its node says of its origin. */
+  readonly detached: boolean;
 }
 
 /** What is known of a tensor. A dimension whose expression is not understood is undefined. */

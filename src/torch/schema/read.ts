@@ -112,7 +112,13 @@ function readNode(field: Field, index: number, argument: (field: Field) => Argum
       .map((input) => ({ name: input.at('name').text(), argument: argument(input.at('arg')) })),
     outputs,
     stack: metadata.given ? moduleStack(metadata.at('nn_module_stack')) : [],
+    detached: metadata.given && isDetached(metadata.at('torch_fn')),
   };
+}
+
+/** `detach_1;method_descriptor.detach`: what in PyTorch made the node. */
+function isDetached(field: Field): boolean {
+  return field.given && /^(detach_\d+;|wrap_with_set_grad_enabled;)/.test(field.text());
 }
 
 function nameOf(argument: Argument | undefined): string | undefined {

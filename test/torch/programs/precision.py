@@ -24,7 +24,7 @@ for name, dtype in [("half", torch.float16), ("bfloat16", torch.bfloat16), ("dou
 
     @program(f"prec-llama-{name}")
     def _(dtype=dtype, tolerance=tolerance):
-        return case(Llama(style="half").to(dtype), ints(21, 2, 5), tolerance=tolerance, double=False)
+        return case(Llama(style="half").to(dtype), ints(21, 2, 5), tolerance=tolerance)
 
     @program(f"prec-conv-{name}")
     def _(dtype=dtype, tolerance=tolerance):
@@ -32,7 +32,7 @@ for name, dtype in [("half", torch.float16), ("bfloat16", torch.bfloat16), ("dou
 
     @program(f"prec-gpt-{name}")
     def _(dtype=dtype, tolerance=tolerance):
-        return case(Gpt().to(dtype), ints(25, 2, 6), tolerance=tolerance, double=False)
+        return case(Gpt().to(dtype), ints(25, 2, 6), tolerance=tolerance)
 
 
 @program("prec-vit-bfloat16")
