@@ -14,6 +14,8 @@ import { like } from './kernels.ts';
 interface Names {
   readonly mask?: string;
   readonly grouped?: boolean;
+  /** Masks are numbers that are added, whatever their element type. */
+  readonly added?: boolean;
 }
 
 export const attentionRules: Rules = {
@@ -42,12 +44,12 @@ function withLogSumExp(call: Call, names: Names): readonly Result[] {
 }
 
 function withWeights(call: Call): readonly Result[] {
-  const { output, weights } = attention(call.ignore('dropout_mask'), { mask: 'attn_mask', grouped: true });
+  const { output, weights } = attention(call.ignore('dropout_mask'), { mask: 'attn_mask', grouped: true, added: true });
   return [output(), weights()];
 }
 
 /** softmax(q k' scale + mask) v, as the one operator that readings look for: epsilon = 1 / scale. A row whose keys are all masked gives 0, as in PyTorch. */
-function attention(call: Call, { mask: maskName, grouped = false }: Names): Attention {
+function attention(call: Call, { mask: maskName, grouped = false, added = false }: Names): Attention {
   if (call.float('dropout_p', 0) !== 0)
     throw call.unsupported(`dropout_p=${call.float('dropout_p')} (export in eval mode)`);
   const given = ['query', 'key', 'value'].map((name) => call.tensor(name)) as [Value, Value, Value];
@@ -56,7 +58,8 @@ function attention(call: Call, { mask: maskName, grouped = false }: Names): Atte
   const epsilon = epsilonOf(call, q);
   const heads = grouped && call.bool('enable_gqa', false) ? groupsOf(q, k) : undefined;
   const isCausal = call.bool('is_causal', false);
-  const bias = maskName === undefined ? undefined : call.optionalTensor(maskName);
+  const said = maskName === undefined ? undefined : call.optionalTensor(maskName);
+  const bias = added && said !== undefined ? cast(said, q.dtype ?? 'float32') : said;
   const mask = bias !== undefined ? maskOf(bias, epsilon, q) : isCausal ? causal(q, k) : undefined;
   const [query, key, value, masked] =
     heads === undefined

@@ -4,15 +4,17 @@ import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
 import type { Rules } from '../lower/rule.ts';
-import { axisOf, rankOf } from '../lower/sizes.ts';
+import { axisOf, rankOf, sizeAt, vectorOf } from '../lower/sizes.ts';
 import { inSingle, like, plus } from './kernels.ts';
 import { vectorNorm } from './vector-norms.ts';
 
 export const distanceRules: Rules = {
   'aten.cosine_similarity.default': (call) => {
-    const [x, y] = pair(call, 'x1', 'x2');
-    const rank = Math.max(rankOf(x), rankOf(y));
-    const axis = ints(axisOf(call.int('dim', 1), rank) - rank);
+    const [own, others] = pair(call, 'x1', 'x2');
+    const rank = Math.max(rankOf(own), rankOf(others));
+    const at = axisOf(call.int('dim', 1), rank);
+    const [x, y] = alongOneAxis(own, others, rank, at);
+    const axis = ints(at);
     const eps = like(x, call.float('eps', 1e-8));
     const unit = (own: Value) => op.div(own, op.max([op.reduceL2(own, axis, { keepdims: true }), eps]));
     return op.reduceSum(op.mul(unit(x), unit(y)), axis, { keepdims: false });
@@ -32,6 +34,20 @@ export const distanceRules: Rules = {
 function pair(call: Call, first: string, second: string): [Value, Value] {
   const [x, y] = call.together(first, second) as [Value, Value];
   return [inSingle(x), inSingle(y)];
+}
+
+/** Both of one rank, and of one size along the axis that is summed over: what is broadcast there counts as often as it stands. */
+function alongOneAxis(a: Value, b: Value, rank: number, axis: number): [Value, Value] {
+  const [x, y] = [a, b].map((own) => {
+    const missing = Array.from({ length: rank - rankOf(own) }, (_, place) => place);
+    return missing.length === 0 ? own : op.unsqueeze(own, ints(...missing));
+  }) as [Value, Value];
+  const repeated = (own: Value, other: Value) => {
+    if (own.shape?.[axis] !== 1 || other.shape?.[axis] === 1) return own;
+    const sizes = Array.from({ length: rank }, (_, place) => (place === axis ? sizeAt(other, axis) : 1));
+    return op.expand(own, vectorOf(sizes));
+  };
+  return [repeated(x, y), repeated(y, x)];
 }
 
 /** Distances of all rows of x [.., P, M] from those of y [.., R, M]: [.., P, R]. */

@@ -87,15 +87,14 @@ function inverse(call: Call, given: Value): Value {
   if (n === 1) return op.reciprocal(x);
   const rank = rankOf(x);
   const dtype = x.dtype ?? 'float32';
-  const signs = Array.from({ length: n * n }, (_, place) => ((Math.floor(place / n) + place) % 2 === 0 ? 1 : -1));
+  const signs = Array.from({ length: n * n }, (_, place) => ((Math.floor(place / n) + (place % n)) % 2 === 0 ? 1 : -1));
   const others = Array.from({ length: n }, (_, own) => Array.from({ length: n }, (_, i) => i).filter((i) => i !== own));
   const left = constant(fromNumbers('int64', [n, n - 1], others.flat()));
   // [.., i, n-1, j, n-1] -> [.., j, i, n-1, n-1]: without row i and column j, and transposed.
   const parts = op.gather(op.gather(x, left, { axis: rank - 2 }), left, { axis: rank });
   const lead = Array.from({ length: rank - 2 }, (_, axis) => axis);
   const minors = op.transpose(parts, { perm: [...lead, rank, rank - 2, rank - 1, rank + 1] });
-  const turned = Array.from({ length: n * n }, (_, place) => signs[(place % n) * n + Math.floor(place / n)] ?? 1);
-  const adjugate = op.mul(op.det(minors), constant(fromNumbers(dtype, [n, n], turned)));
+  const adjugate = op.mul(op.det(minors), constant(fromNumbers(dtype, [n, n], signs)));
   return op.div(adjugate, op.unsqueeze(op.det(x), ints(-2, -1)));
 }
 
@@ -135,7 +134,7 @@ function cross(call: Call, said: number | undefined): Value {
   const dtype = workable(call.outDType());
   const [a, b] = [cast(call.tensor('self'), dtype), cast(call.tensor('other'), dtype)];
   const rank = Math.max(rankOf(a), rankOf(b));
-  const axis = said ?? a.shape?.findIndex((size) => size === 3) ?? -1;
+  const axis = said ?? a.shape?.indexOf(3) ?? -1;
   const fromEnd = axisOf(axis, rank) - rank;
   const turn = (x: Value, by: readonly number[]) => op.gather(x, constant(by, 'int64'), { axis: fromEnd + rankOf(x) });
   const [once, twice] = [

@@ -47,6 +47,7 @@ import { spreadRules } from './spreads.ts';
 import { symbolicRules } from './symbolic.ts';
 import { vectorNormRules } from './vector-norms.ts';
 import { copyRules, viewRules } from './views.ts';
+import { weightNormRules } from './weight-norms.ts';
 
 /** An operator with graphs as arguments. */
 export type HigherOrder = (call: Call, scope: GraphScope, report: Report) => Result | readonly Result[];
@@ -110,6 +111,7 @@ export const families: readonly Family[] = [
   { name: 'Softmax', test: 'softmax', rules: softmaxRules },
   { name: 'Norms', test: 'norms', rules: normRules },
   { name: 'Batch and instance norms', test: 'norms', rules: batchNormRules },
+  { name: 'Weight norm', test: 'norms', rules: weightNormRules },
   { name: 'Attention', test: 'attention', rules: attentionRules },
   { name: 'Attention of whole modules', test: 'attention', rules: nativeAttentionRules },
   { name: 'Recurrences', test: 'recurrent', rules: recurrentRules },

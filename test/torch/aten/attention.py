@@ -33,7 +33,7 @@ case("one key head", lambda q, k, v: sdpa(q, k, v, is_causal=True, enable_gqa=Tr
 case("float64", lambda q, k, v: sdpa(q, k, v), *(x.double() for x in (q, k, v)))
 case("float16", lambda q, k, v: sdpa(q, k, v), *(x.half() for x in (q, k, v)))
 aten = torch.ops.aten
-case("flash for cpu", lambda q, k, v: tuple(aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)), T(2, 3, 4, 8), T(2, 3, 5, 8), T(2, 3, 5, 8), grad=False)
+case("flash for cpu", lambda q, k, v: tuple(aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)), T(2, 3, 4, 8), T(2, 3, 5, 8), T(2, 3, 5, 8), grad=False, decompose=False)
 case("flash for cpu causal", lambda q, k, v: aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, True, scale=0.5)[0], T(2, 3, 5, 8), T(2, 3, 5, 8), T(2, 3, 5, 8))
 case("math", lambda q, k, v: tuple(aten._scaled_dot_product_attention_math(q, k, v, is_causal=True)), T(2, 3, 5, 8), T(2, 3, 5, 8), T(2, 3, 5, 6))
 case("math mask", lambda q, k, v, m: tuple(aten._scaled_dot_product_attention_math(q, k, v, m)), q, k, v, keep)
