@@ -1,5 +1,7 @@
+import { sameDim } from '../graph/dim.ts';
 import * as op from '../graph/op.ts';
 import { constantIntegers, constantTensor, textOf } from '../graph/passes/constants.ts';
+import type { Shape } from '../graph/type.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { fromFront } from './call.ts';
 import { ints } from './pieces.ts';
@@ -41,9 +43,15 @@ function joined(a: Value, b: Value): Value | undefined {
   const [left, right] = one.before < other.before ? [one, other] : [other, one];
   if (left.before + left.size !== right.before) return undefined;
   const { axis } = left;
+  // A sum may broadcast one to the other; side by side they must be alike but for the axis.
+  if (!sameBut(axis, left.x.shape, right.x.shape)) return undefined;
   const both = op.concat([...partsOf(left.x, axis), ...partsOf(right.x, axis)], { axis });
   if (left.before === 0 && right.behind === 0) return both;
   return op.pad(both, ints(left.before, right.behind), undefined, ints(axis));
+}
+
+function sameBut(axis: number, a: Shape, b: Shape): boolean {
+  return a?.length === b?.length && a?.every((dim, at) => at === axis || sameDim(dim, b?.[at])) === true;
 }
 
 function paddedOf(value: Value): Padded | undefined {

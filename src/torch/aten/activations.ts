@@ -4,6 +4,7 @@ import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { axisOf, rankOf } from '../lower/sizes.ts';
+import { sigmoid } from './elementary.ts';
 import { inSingle, like, plus, throughSingle, times } from './kernels.ts';
 
 const unary =
@@ -41,7 +42,7 @@ export const activationRules: Rules = {
     return cast(op.celu(cast(x, 'float32'), { alpha }), x.dtype ?? 'float32');
   }),
   'aten.gelu.default': single((x, call) => op.gelu(x, { approximate: call.text('approximate', 'none') })),
-  'aten.silu.default': unary((x) => op.mul(x, op.sigmoid(x))),
+  'aten.silu.default': unary((x) => op.mul(x, sigmoid(x))),
   'aten.mish.default': single((x) => op.mish(x)),
   'aten.hardswish.default': single((x) => op.hardSwish(x)),
   'aten.hardsigmoid.default': single((x) => op.hardSigmoid(x, { alpha: 1 / 6, beta: 0.5 })),
@@ -68,18 +69,9 @@ export const activationRules: Rules = {
   'aten.log_sigmoid_forward.default': (call) => [logSigmoid(call) as Value, undefined],
   'aten.prelu.default': prelu,
   'aten._prelu_kernel.default': prelu,
-  'aten.rrelu.default': (call) => {
-    call.ignore('generator');
-    const [lower, upper] = [call.float('lower', 1 / 8), call.float('upper', 1 / 3)];
-    if (call.bool('training', false)) throw call.unsupported('training=True (export in eval mode)');
-    return throughSingle(call.tensor('self'), (x) => op.leakyRelu(x, { alpha: (lower + upper) / 2 }));
-  },
-  'aten.rrelu_with_noise.default': (call) => {
-    call.ignore('generator', 'noise');
-    const [lower, upper] = [call.float('lower', 1 / 8), call.float('upper', 1 / 3)];
-    if (call.bool('training', false)) throw call.unsupported('training=True (export in eval mode)');
-    return throughSingle(call.tensor('self'), (x) => op.leakyRelu(x, { alpha: (lower + upper) / 2 }));
-  },
+  'aten.rrelu.default': rrelu,
+  'aten.rrelu_with_noise.default': rrelu,
+  'aten.rrelu_with_noise_functional.default': (call) => [rrelu(call), undefined],
   'aten.glu.default': (call) => {
     const x = call.tensor('self');
     const axis = axisOf(call.int('dim', -1), rankOf(x));
@@ -88,6 +80,14 @@ export const activationRules: Rules = {
     return op.mul(left, op.sigmoid(right));
   },
 };
+
+/** Outside of training a leaky relu with the mean of the slopes. */
+function rrelu(call: Call): Value {
+  call.ignore('generator', 'noise');
+  const [lower, upper] = [call.float('lower', 1 / 8), call.float('upper', 1 / 3)];
+  if (call.bool('training', false)) throw call.unsupported('training=True (export in eval mode)');
+  return throughSingle(call.tensor('self'), (x) => op.leakyRelu(x, { alpha: (lower + upper) / 2 }));
+}
 
 /** The slopes of the channels stand along axis 1, whatever the rank. */
 function prelu(call: Call): Value {

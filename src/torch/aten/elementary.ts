@@ -70,7 +70,7 @@ export const elementaryRules: Rules = {
   'aten.sinc.default': composed(sinc),
   'aten.deg2rad.default': real((x) => times(x, Math.PI / 180)),
   'aten.rad2deg.default': real((x) => times(x, 180 / Math.PI)),
-  'aten.sigmoid.default': real(op.sigmoid),
+  'aten.sigmoid.default': real(sigmoid),
   'aten.logit.default': (call) => {
     const x = inSingle(cast(call.tensor('self'), call.outDType()));
     const eps = call.has('eps') ? call.float('eps') : undefined;
@@ -121,6 +121,11 @@ export const elementaryRules: Rules = {
 
 function sign(x: Value): Value {
   return x.dtype === 'bool' ? x : op.sign(x);
+}
+
+/** ONNX Runtime fuses x sigmoid(x) into an operator that has no float64: there the sigmoid is written out. */
+export function sigmoid(x: Value): Value {
+  return x.dtype === 'float64' ? op.reciprocal(plus(op.exp(op.neg(x)), 1)) : op.sigmoid(x);
 }
 
 /** Towards zero, which ONNX has no operator for. */
