@@ -14,6 +14,7 @@ from recognise_models import (  # noqa: E402
     DistilBert,
     DistilClassifier,
     DistilMaskedLM,
+    NanoGpt,
     Resnet,
     Roberta,
     RobertaClassifier,
@@ -81,6 +82,8 @@ cases = {
     "distilbert-words": (DistilMaskedLM(), masked, named("logits")),
     "distilbert-sequences": (DistilClassifier(), masked, named("logits")),
     "gpt2": (Gpt2(), {"input_ids": ids}, logits),
+    "nanogpt": (NanoGpt(bias=False), {"input_ids": ids}, named("logits")),
+    "nanogpt-biases": (NanoGpt(bias=True), {"input_ids": ids}, named("logits")),
     "llama": (Llama(eps=1e-5, theta=5e5, inv_freq=True), {"input_ids": ids}, logits),
     "mistral": (Llama(window=3), {"input_ids": ids}, logits),
     "qwen2": (Llama(tied=True, qkv_bias=True, kv_heads=1, theta=1e6), {"input_ids": ids}, logits),
@@ -92,7 +95,7 @@ image = torch.randn(3, 3, 8, 8)
 
 
 for name, model in {
-    "vit-timm": TimmViT(d=192, heads=3),
+    "vit-timm": TimmViT(d=192, heads=3, layers=1),
     "vit-timm-mean": TimmViT(scaled=True, pool="avg"),
     "vit-torchvision": VisionViT(),
 }.items():

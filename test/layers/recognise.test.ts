@@ -107,6 +107,15 @@ const cases: Readonly<Record<string, Case>> = {
     config: { n_head: 4, model_type: 'gpt2' },
     assumed: ['layer_norm_epsilon', 'activation_function'],
   },
+  nanogpt: {
+    network: 'GPT-2 (nanoGPT)',
+    config: { n_head: 4 },
+    assumed: ['layer_norm_epsilon', 'activation_function'],
+  },
+  'nanogpt-biases': {
+    network: 'GPT-2 (nanoGPT)',
+    config: { n_head: 4, layer_norm_epsilon: 1e-5, activation_function: 'gelu' },
+  },
   // As newer configurations say it, and with nothing but the table of angles to tell the features of a head.
   llama: {
     network: 'Llama',

@@ -224,3 +224,36 @@ class Tagger(nn.Module):
 
     def forward(self, tokens):
         return self.hidden2tag(self.recurrence(self.word_embeddings(tokens))[0])
+
+
+class NanoBlock(nn.Module):
+    def __init__(self, d, heads, bias):
+        super().__init__()
+        self.heads = heads
+        self.ln_1, self.ln_2 = nn.LayerNorm(d, bias=bias), nn.LayerNorm(d, bias=bias)
+        self.attn = module(c_attn=nn.Linear(d, 3 * d, bias), c_proj=nn.Linear(d, d, bias))
+        self.attn.register_buffer("bias", torch.ones(16, 16).tril()[None, None])
+        self.mlp = module(c_fc=nn.Linear(d, 4 * d, bias), c_proj=nn.Linear(4 * d, d, bias))
+
+    def forward(self, x):
+        q, k, v = self.attn.c_attn(self.ln_1(x)).chunk(3, -1)
+        x = x + self.attn.c_proj(attended(q, k, v, self.heads, self.attn.bias[0, 0, : x.shape[1], : x.shape[1]].bool()))
+        return x + self.mlp.c_proj(F.gelu(self.mlp.c_fc(self.ln_2(x))))
+
+
+class NanoGpt(nn.Module):
+    """GPT-2 as nanoGPT stores it: nn.Linear, with biases or without."""
+
+    def __init__(self, bias, d=32):
+        super().__init__()
+        blocks = nn.ModuleList(NanoBlock(d, 4, bias) for _ in range(2))
+        self.transformer = module(wte=nn.Embedding(60, d), wpe=nn.Embedding(16, d), h=blocks, ln_f=nn.LayerNorm(d, bias=bias))
+        self.lm_head = nn.Linear(d, 60, bias=False)
+        self.lm_head.weight = self.transformer.wte.weight
+
+    def forward(self, tokens):
+        t = self.transformer
+        x = t.wte(tokens) + t.wpe(torch.arange(tokens.shape[1]))
+        for block in t.h:
+            x = block(x)
+        return self.lm_head(t.ln_f(x))

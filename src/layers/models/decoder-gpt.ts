@@ -44,7 +44,8 @@ const buffers = ['attn.bias', 'attn.masked_bias'];
 
 /**
  * GPT-2: tokens [batch, time] int64 -> logits [batch, time, vocabulary]. Hugging Face's names and layouts (`transformer.wte.weight`,
- * `transformer.h.0.attn.c_attn.weight` [in, out]), with `transformer.` or without; the head is tied to the embedding unless the checkpoint has another.
+ * `transformer.h.0.attn.c_attn.weight` [in, out]), with `transformer.` or without, or nanoGPT's ([out, in], biases or none); the head is tied to the
+ * embedding unless the checkpoint has another.
  */
 export function gpt2(module: Module, tokens: Value, options: Gpt2Options = {}): DecoderValues {
   return layer(gpt2, module, 'gpt2', () => {
@@ -71,7 +72,7 @@ export function gpt2(module: Module, tokens: Value, options: Gpt2Options = {}): 
       x = made.x;
       if (made.present !== undefined) present.push(made.present);
     }
-    const hidden = layerNorm(body.at('ln_f'), x, { eps });
+    const hidden = normed(body.at('ln_f'), x, eps);
     return { logits: logitsOf(module, body.nameOf('wte.weight'), hidden, vocabulary, options, true), hidden, present };
   });
 }
@@ -86,21 +87,27 @@ function block(
   for (const name of buffers) module.ignore(name);
   const features = module.features(x, undefined, 'hidden');
   const own = module.at('attn');
-  const packed = dense(own.at('c_attn'), layerNorm(module.at('ln_1'), x, { eps }), {
-    out: 3 * features,
-    transposed: true,
-  });
+  // Hugging Face stores these [in, out]; nanoGPT as nn.Linear does.
+  const transposed = own.shapeOf('c_attn.weight')?.[0] !== 3 * features;
+  const bias = own.has('c_attn.bias') ?? true;
+  const packed = dense(own.at('c_attn'), normed(module.at('ln_1'), x, eps), { out: 3 * features, transposed, bias });
   const [query, key, value] = op.split(packed, undefined, { axis: 2, numOutputs: 3 }) as [Value, Value, Value];
   const read = attend(own, query, key, value, { heads, ...ordered, past });
-  const turned = dense(own.at('c_proj'), read.output, { out: features, transposed: true });
+  const turned = dense(own.at('c_proj'), read.output, { out: features, transposed, bias });
   const middle = residual(module.at('attn_step'), x, turned);
   const mlp = module.at('mlp');
-  const made = feedForward(mlp, layerNorm(module.at('ln_2'), middle, { eps }), {
-    hidden: innerOf(mlp.at('c_fc'), options.feedForward, features, 1),
+  const made = feedForward(mlp, normed(module.at('ln_2'), middle, eps), {
+    hidden: innerOf(mlp.at('c_fc'), options.feedForward, features, transposed ? 1 : 0),
     activation,
-    transposed: true,
+    transposed,
+    bias,
     names: ['c_fc', 'c_proj'],
     initial: small,
   });
   return { x: residual(module.at('mlp_step'), middle, made), present: read.present };
+}
+
+/** nn.LayerNorm, without a bias where the checkpoint has none. */
+function normed(module: Module, x: Value, eps: number): Value {
+  return layerNorm(module, x, { eps, bias: module.has('bias') ?? true });
 }

@@ -10,7 +10,7 @@ const gptHeads = new Map([
   [1600, 25],
 ]);
 
-/** GPT-2 with Hugging Face's names. */
+/** GPT-2 with Hugging Face's names, and nanoGPT. */
 export const gpt2Family: Family = {
   family: 'gpt2',
   tell(names, facts) {
@@ -18,19 +18,19 @@ export const gpt2Family: Family = {
     if (prefix === undefined || !names.has(`${prefix}h.0.attn.c_attn.weight`)) return undefined;
     const { config } = facts;
     const features = names.size(`${prefix}wte.weight`, 1) ?? 1;
-    const [rows] = names.shape(`${prefix}h.0.attn.c_attn.weight`) ?? [];
-    if (rows !== features) throw unsupported('weights of c_attn that are stored [out, in], as nanoGPT does');
+    // nanoGPT stores [out, in] where Hugging Face has [in, out], and took over gelu from PyTorch.
+    const isNano = names.size(`${prefix}h.0.attn.c_attn.weight`, 0) === 3 * features;
     if (config?.flag('scale_attn_weights') === false) throw unsupported('attention that is not scaled');
     if (config?.flag('scale_attn_by_inverse_layer_idx') === true) throw unsupported('attention scaled by its layer');
     if (config?.flag('add_cross_attention') === true) throw unsupported('attention to another sequence');
     const told = {
       heads: facts.heads(['n_head', 'num_attention_heads'], features, gptHeads),
       eps: facts.number(['layer_norm_epsilon'], { always: 1e-5 }),
-      activation: facts.activation(['activation_function'], { always: 'gelu-tanh' }),
+      activation: facts.activation(['activation_function'], { always: isNano ? 'gelu' : 'gelu-tanh' }),
     };
     // The published checkpoints have no prefix and no head, whose table is that of the embedding.
     const isBare = prefix === '' && !names.has('lm_head.weight') && config?.texts('architectures')[0] === 'GPT2Model';
-    return decoder('GPT-2', 'gpt2', told, isBare);
+    return decoder(isNano ? 'GPT-2 (nanoGPT)' : 'GPT-2', 'gpt2', told, isBare);
   },
 };
 

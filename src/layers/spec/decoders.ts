@@ -73,7 +73,7 @@ export const decoderKinds: readonly LayerKind[] = [
     {
       root: true,
       about:
-        "GPT-2 with Hugging Face's names and layouts (transformer.wte.weight, transformer.h.0.attn.c_attn.weight [in, out]); int64 tokens [batch, time] -> logits.",
+        "GPT-2 with Hugging Face's names and layouts (transformer.wte.weight, transformer.h.0.attn.c_attn.weight [in, out]), or nanoGPT's; int64 tokens [batch, time] -> logits.",
     },
   ),
   kind(
