@@ -138,6 +138,12 @@ const scalar: Lowering = (call) => {
   return call.number('s', call.outDType());
 };
 
+/** Ends that are numbers or tensors without axes. */
+function evenly(name: string, rule: Lowering): Rules {
+  const overloads = ['default', 'Tensor_Tensor', 'Tensor_Scalar', 'Scalar_Tensor'];
+  return Object.fromEntries(overloads.map((overload) => [`aten.${name}.${overload}`, rule]));
+}
+
 export const creationRules: Rules = {
   'aten.zeros.default': filled(0),
   'aten.ones.default': filled(1),
@@ -160,13 +166,19 @@ export const creationRules: Rules = {
   'aten.arange.default': arange,
   'aten.arange.start': arange,
   'aten.arange.start_step': arange,
-  'aten.linspace.default': linspace(
-    (numbers) => numbers,
-    (number) => number,
+  ...evenly(
+    'linspace',
+    linspace(
+      (numbers) => numbers,
+      (number) => number,
+    ),
   ),
-  'aten.logspace.default': linspace(
-    (numbers, base) => op.pow(constant(base(), 'float64'), numbers),
-    (number, base) => base() ** number,
+  ...evenly(
+    'logspace',
+    linspace(
+      (numbers, base) => op.pow(constant(base(), 'float64'), numbers),
+      (number, base) => base() ** number,
+    ),
   ),
   'aten.eye.default': eye,
   'aten.eye.m': eye,

@@ -1,3 +1,6 @@
+import { controlRules } from '../hop/control.ts';
+import { inlineRules } from '../hop/inline.ts';
+import { refusedRules } from '../hop/refused.ts';
 import type { Call } from '../lower/call.ts';
 import type { Result } from '../lower/item.ts';
 import type { Lowering, Rules, ViewRule, ViewRules } from '../lower/rule.ts';
@@ -8,6 +11,8 @@ import { aliasRules } from './aliases.ts';
 import { arithmeticRules } from './arithmetic.ts';
 import { attentionRules } from './attention.ts';
 import { batchNormRules } from './batch-norms.ts';
+import { broadcastingRules } from './broadcasting.ts';
+import { cellRules } from './cells.ts';
 import { choiceRules } from './choices.ts';
 import { classLossRules } from './class-losses.ts';
 import { comparisonRules } from './comparisons.ts';
@@ -48,6 +53,7 @@ import { symbolicRules } from './symbolic.ts';
 import { vectorNormRules } from './vector-norms.ts';
 import { copyRules, viewRules } from './views.ts';
 import { weightNormRules } from './weight-norms.ts';
+import { windowRules } from './window-functions.ts';
 
 /** An operator with graphs as arguments. */
 export type HigherOrder = (call: Call, scope: GraphScope, report: Report) => Result | readonly Result[];
@@ -99,6 +105,8 @@ export const families: readonly Family[] = [
   { name: 'Losses of distances', test: 'losses', rules: distanceLossRules },
   { name: 'Creation', test: 'creation', rules: creationRules },
   { name: 'Random numbers', test: 'creation', rules: randomRules },
+  { name: 'Window functions', test: 'creation', rules: windowRules },
+  { name: 'Broadcasting', test: 'creation', rules: broadcastingRules },
   { name: 'Products', test: 'linear', rules: linearRules },
   { name: 'Contractions', test: 'linear', rules: contractionRules },
   { name: 'Norms of vectors and matrices', test: 'algebra', rules: vectorNormRules },
@@ -115,6 +123,10 @@ export const families: readonly Family[] = [
   { name: 'Attention', test: 'attention', rules: attentionRules },
   { name: 'Attention of whole modules', test: 'attention', rules: nativeAttentionRules },
   { name: 'Recurrences', test: 'recurrent', rules: recurrentRules },
+  { name: 'Cells of recurrences', test: 'recurrent', rules: cellRules },
+  { name: 'Control flow', test: 'control', higherOrder: controlRules },
+  { name: 'Wrapped graphs', test: 'control', higherOrder: inlineRules },
+  { name: 'Graphs that are refused', test: 'control', higherOrder: refusedRules },
 ];
 
 const rules = joined<Lowering>(({ rules = {} }) => rules);

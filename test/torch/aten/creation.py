@@ -19,5 +19,8 @@ case("filled in place", lambda x: (x.clone().zero_(), x.clone().fill_(2), x.clon
 case("random, but for its shape", lambda x: (torch.rand(2, 3) * 0 + x, torch.randn_like(x) * 0, torch.rand_like(x) * 0 + x, torch.randn(x.shape[0], 2) * 0, torch.randint(0, 5, (3,)) * 0, torch.bernoulli(torch.full_like(x, 0.5)) * 0, torch.normal(0.0, 1.0, (2,)) * 0), T(2, 3), grad=False)
 case("random dynamic", lambda x: (torch.randn_like(x) * 0 + x, torch.rand(x.shape[0], 2) * 0), T(2, 3), dynamic={0: (0,)}, other=[[T(4, 3)]], grad=False)
 case("sure draws", lambda x: (torch.bernoulli(torch.ones_like(x)), torch.bernoulli(torch.zeros_like(x)), torch.randint(3, 4, (2, 2))), T(2, 3), grad=False)
+case("windows", lambda x: (torch.hann_window(8) + x, torch.hann_window(5, periodic=False), torch.hamming_window(6), torch.hamming_window(6, True, 0.5, 0.4), torch.blackman_window(7), torch.bartlett_window(8), torch.bartlett_window(5, periodic=False)), T(), decompose=False)
+case("broadcast_tensors", lambda x, y: torch.broadcast_tensors(x, y), T(3, 1, 4), T(5, 1), dynamic={0: (0,), 1: (0,)}, other=[[T(2, 1, 4), T(7, 1)]])
+case("linspace of tensors", lambda x, y: (torch.linspace(x, y, 5), torch.linspace(x, 3, 4)), T(), T(), grad=False)
 
 main()
