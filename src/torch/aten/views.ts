@@ -1,3 +1,4 @@
+import { withDetached } from '../../graph/module-path.ts';
 import * as op from '../../graph/op.ts';
 import type { Call } from '../lower/call.ts';
 import type { Lowering, Rules, ViewRule, ViewRules } from '../lower/rule.ts';
@@ -6,7 +7,6 @@ import { diagonalView } from './diagonal.ts';
 import { orderViews } from './order-views.ts';
 import { partViews } from './part-views.ts';
 import { stridedView } from './strided.ts';
-import { isContiguous } from './strides.ts';
 import { unfoldView } from './unfold.ts';
 
 /** Views that are a permutation of the axes. */
@@ -50,35 +50,11 @@ function moved(call: Call, rank: number): number[] {
   });
 }
 
-/** The same tensor under another name. */
-const same = (when?: (call: Call) => boolean): ViewRule => ({
-  of: 'self',
-  show: (call, base) => {
-    call.ignore('memory_format');
-    return base;
-  },
-  back: (_call, _base, part) => part,
-  ...(when === undefined ? {} : { when }),
-});
-
-const contiguous = (call: Call): boolean => {
-  const meta = call.meta('self');
-  return meta !== undefined && isContiguous(meta.sizes, meta.strides);
-};
-
 const matrixTransposed = permuted(swapped(fromEnd(2), fromEnd(1)));
 const transposed = permuted(swapped(named('dim0'), named('dim1')));
 const axesSwapped = permuted(swapped(named('axis0'), named('axis1')));
 
-const sameMemory: ViewRules = {
-  'aten.lift.default': same(),
-  'aten.lift_fresh.default': same(),
-  'aten.contiguous.default': same(contiguous),
-  'aten.positive.default': same(),
-};
-
 export const viewRules: ViewRules = {
-  ...sameMemory,
   ...orderViews,
   ...partViews,
   'aten.permute.default': permuted((call, rank) => call.ints('dims').map((dim) => axisOf(dim, rank))),
@@ -120,6 +96,8 @@ export const copyRules: Rules = {
   'aten.unsafe_chunk.default': shown('aten.chunk.default'),
   'aten.unsafe_split.Tensor': shown('aten.split.Tensor'),
   'aten.unsafe_split_with_sizes.default': shown('aten.split_with_sizes.default'),
+  'aten.alias_copy.default': (call) => call.tensor('self'),
+  'aten.detach_copy.default': (call) => withDetached(() => op.identity(call.tensor('self'))),
   'aten.lift_fresh_copy.default': (call) => call.tensor('self'),
   'aten.view.dtype': (call) => {
     const [from, to] = [call.tensor('self'), call.dtype('dtype')];

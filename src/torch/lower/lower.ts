@@ -11,7 +11,7 @@ import { Call, cast } from './call.ts';
 import { Cell } from './cell.ts';
 import { computed } from './dtype.ts';
 import { Complex, type Result, Sym, type Tensorial } from './item.ts';
-import type { Lowering, ViewRule } from './rule.ts';
+import type { ViewRule } from './rule.ts';
 import type { GraphScope, Report } from './scope.ts';
 
 /**
@@ -142,21 +142,15 @@ function write(call: Call, functional: string, scope: GraphScope): void {
   const name = call.node.inputs[0]?.name ?? 'self';
   const cell = call.cell(name);
   const plain = ruleOf(functional);
-  if (plain === undefined) throw call.unsupported('has no lowering');
+  if (plain === undefined && !call.isComplex) throw call.unsupported('has no lowering');
   if (!cell.writable) throw call.unsupported('writes to a view through which nothing can be written back');
   const before = cell.read();
   const twin = call.as(functional);
-  const [made] = resultsOf(functionally(twin, plain, view));
+  const [made] = resultsOf(twin.isComplex ? lowerComplex(twin) : plain?.(twin));
   call.askedBy(twin);
   if (made === undefined || !(isValue(made) || made instanceof Complex)) throw call.unsupported('gives no tensor');
   cell.write(isValue(made) && isValue(before) ? broadcastTo(cast(made, before.dtype ?? 'float32'), before) : made);
   for (const result of resultNames(call.node)) if (result !== undefined) scope.setCell(result, cell);
-}
-
-function functionally(call: Call, plain: Lowering | undefined, view: ViewRule | undefined): Result | readonly Result[] {
-  if (call.isComplex) return lowerComplex(call);
-  if (view !== undefined) return view.show(call, call.tensor(view.of));
-  return plain?.(call);
 }
 
 /** In-place operators keep the shape of what they write to. */

@@ -30,6 +30,11 @@ export class GraphScope implements Lookup {
     this.cells.set(name, cell);
   }
 
+  /** All names of one tensor become those of another. */
+  replaceCell(before: Cell, after: Cell): void {
+    for (const [name, cell] of this.cells) if (cell === before) this.cells.set(name, after);
+  }
+
   setSymbol(name: string, symbol: Sym | number | boolean): void {
     this.symbols.set(name, symbol);
   }

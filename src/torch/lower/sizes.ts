@@ -66,7 +66,9 @@ export function reshaped(x: Value, sizes: readonly Size[]): Value {
   const wanted = sizes.map(dimOf);
   if (shape.length === wanted.length && shape.every((dim, axis) => sameDim(dim, wanted[axis]))) return x;
   const literal = literalSizes(shape, sizes);
-  return op.reshape(x, literal === undefined ? vectorOf(sizes) : constant(literal, 'int64'));
+  if (literal !== undefined) return op.reshape(x, constant(literal, 'int64'));
+  // A size of 0 means itself, where it is said.
+  return op.reshape(x, vectorOf(sizes), wanted.includes(0) ? { allowzero: 1 } : {});
 }
 
 /** The sizes as numbers that ONNX's Reshape takes, 0 and -1 among them; undefined where that does not do. */
