@@ -45,8 +45,12 @@ export function moduleState(module: PyRecord, file: string): Members {
       if (typeof name === 'string' && isPacked(value))
         members.push([`${path}${name}`, missing('a tensor in the packed weights of a quantised layer')]);
     for (const [name, value] of entriesOf(attributes.get('_modules')) ?? [])
-      if (typeof name === 'string' && isObject(value) && value.kind === 'record' && isModule(value))
+      if (typeof name !== 'string' || value === null) continue;
+      else if (isObject(value) && value.kind === 'record' && isModule(value))
         visit(value, `${path}${name}.`, depth + 1);
+      // What is lost with it is not known: quantised convolutions pickle a tuple of their own.
+      else
+        members.push([`${path}${name}`, missing(`the tensors of ${classOf(value)}, which pickles itself its own way`)]);
   };
   visit(module, '', 0);
   return members;
@@ -59,8 +63,13 @@ function isPacked(value: PyValue): boolean {
 
 function tensorIn(value: PyValue): PyValue {
   if (leafOf(value) !== undefined) return value;
-  const what = isObject(value) && value.kind === 'record' ? JSON.stringify(value.name.slice(0, 100)) : 'no tensor';
-  return missing(`a tensor of the class ${what}`);
+  return missing(`a tensor of ${classOf(value)}`);
+}
+
+function classOf(value: PyValue): string {
+  return isObject(value) && value.kind === 'record'
+    ? `the class ${JSON.stringify(value.name.slice(0, 100))}`
+    : 'no class';
 }
 
 function entriesOf(value: PyValue | undefined): ReadonlyMap<PyValue, PyValue> | undefined {

@@ -32,6 +32,11 @@ const calls: Case[] = [
     'UNSAFE_PICKLE',
     beside(join(op.global('evil', 'run'), op.string('x'), [0x85], 'R')),
   ],
+  [
+    'one with arguments, and a state after it',
+    'UNSAFE_PICKLE',
+    beside(join(op.global('evil', 'run'), op.string('x'), [0x85], 'R}b')),
+  ],
   ['one without arguments, and no state after it', 'UNSAFE_PICKLE', beside(join(op.global('evil', 'run'), ')R'))],
   ['one whose result is dropped', 'UNSAFE_PICKLE', beside(join(op.global('evil', 'run'), ')R0N'))],
   ['one by INST', 'UNSAFE_PICKLE', beside('(ievil\nrun\n')],

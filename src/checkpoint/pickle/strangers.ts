@@ -42,6 +42,7 @@ const harmless = [
   /^torch\._dynamo\.decorators\._DimRange$/,
   /^torch\.(_C\._nn|_VF|functional|special)\.[a-z]\w*$/,
   /^torch\.(ScriptObject|relu|relu_|tanh|sigmoid|gelu|selu|celu|prelu|erf|erfc|exp|log|sin|cos|abs|square|sqrt|rsqrt|softmax|log_softmax|identity|sum|mean|max|min|add|mul|matmul|bmm|cat|stack|tanh_|sigmoid_|sinc|sinh|cosh|atan|hardtanh|clamp|sign)$/,
+  /^typing\.(Any|Union|Optional|List|Dict|Tuple|Set|Sequence|Mapping|Callable|Type)$/,
   /^numpy\.random\._(mt19937|pcg64|philox|sfc64)\.\w+$/,
   /^numpy\.(u?int(8|16|32|64)|float(16|32|64)|bool_?|complex(64|128))$/,
 ];
