@@ -48,7 +48,7 @@ export class PickleWriter {
     const place = this.#memo.size;
     this.#memo.set(full, place);
     this.#put(op.global);
-    this.#append(new TextEncoder().encode(full));
+    this.#append(utf8.encode(full));
     if (place < 256) this.#put(op.binput, place);
     else this.#put(op.longBinput, ...little(place, 4));
   }
@@ -136,13 +136,16 @@ function little(value: number, width: number): number[] {
   return Array.from({ length: width }, (_, i) => Math.floor(value / 256 ** i) % 256);
 }
 
+const utf8 = new TextEncoder();
+
 /** UTF-8 as Python's `surrogatepass` has it: half a surrogate pair, which Python's texts can hold as ours can, takes three bytes. */
 function encode(value: string): Uint8Array {
+  if (!/\p{Surrogate}/u.test(value)) return utf8.encode(value);
   const parts = [...value].flatMap((char) => {
     const point = char.codePointAt(0) ?? 0;
     return point >= 0xd800 && point < 0xe000
       ? [0xe0 | (point >> 12), 0x80 | ((point >> 6) & 63), 0x80 | (point & 63)]
-      : [...new TextEncoder().encode(char)];
+      : [...utf8.encode(char)];
   });
   return Uint8Array.from(parts);
 }

@@ -3,6 +3,7 @@ import { piecesOf } from '../pieces.ts';
 import type { ByteSink } from '../sink.ts';
 import type { ByteSource } from '../source.ts';
 import { crc32 } from './crc32.ts';
+import { gathering } from './gather.ts';
 
 export interface ZipWriter {
   /** Adds an entry; `parts` stand one after the other. Sources are read twice (checksum, then bytes; once where streamed), never held whole. */
@@ -30,9 +31,11 @@ export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWr
   const names = new Set<string>();
   const align = options.align ?? 1;
   let at = 0;
+  // Headers and small entries go out together: a checkpoint has thousands of them.
+  const gathered = gathering(sink);
   const emit = async (bytes: Uint8Array) => {
-    await sink.write(bytes);
     at += bytes.byteLength;
+    await gathered.write(bytes);
   };
   return {
     async add(name, parts) {
@@ -120,6 +123,7 @@ export function zipWriter(sink: ByteSink, options: ZipWriterOptions = {}): ZipWr
       end.setUint32(12, narrow(size), true);
       end.setUint32(16, narrow(begin), true);
       await emit(new Uint8Array(end.buffer));
+      await gathered.flush();
     },
   };
 }
