@@ -15,6 +15,7 @@ export {
 export type { Check } from './analysis/identities.ts';
 export { type Open, verifyModel, verifyReference } from './analysis/verify.ts';
 // Checkpoints: named tensors of .pt, .safetensors, sharded and .npz files. Nothing of them is ever executed.
+export { asHuggingFace, type HuggingFaceModel } from './checkpoint/gguf/huggingface.ts';
 export { type Checkpoint, type CheckpointOptions, openCheckpoint } from './checkpoint/open.ts';
 export { type Format, recogniseFormat } from './checkpoint/recognise.ts';
 export type { StateOptions } from './checkpoint/state.ts';
