@@ -97,8 +97,10 @@ function apart(node: Node, plan: Unfolded, get: (name: string) => Value): Value 
     ),
   );
   if (normal.source.kind !== 'output') return normal;
-  const outputNames = normal.source.node.outputs.map((_, index) => (index === 0 ? result?.name : undefined));
-  return remake(normal.source.node, { outputNames }).outputs[0] ?? normal;
+  // One output and nothing said of training, as operators of every version have it.
+  const attributes = new Map([['epsilon', { kind: 'float', value: epsilon } as const]]);
+  const alone = { outputCount: 1, outputNames: [result?.name], attributes };
+  return remake(normal.source.node, alone).outputs[0] ?? normal;
 }
 
 function filled(like: Value, value: number): Value {

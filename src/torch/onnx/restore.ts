@@ -3,9 +3,11 @@ import { programConstants } from '../../costate/parameters/constants.ts';
 import { rewritten } from '../../costate/parameters/rewritten.ts';
 import { untangled } from '../../costate/parameters/untangle.ts';
 import { isFloat } from '../../files/dtype.ts';
+import { HopfcoleError } from '../../files/error.ts';
 import { type AnyTensor, isStored } from '../../files/tensor.ts';
 import type { Graph, Model } from '../../graph/graph.ts';
 import { makeValue } from '../../graph/make.ts';
+import { opsetOf, raiseOpset } from '../../graph/passes/opset/raise.ts';
 import { remake, rewriteGraph } from '../../graph/passes/rewrite.ts';
 import type { Node, Value } from '../../graph/value.ts';
 import { everyNode } from '../../graph/walk.ts';
@@ -28,8 +30,9 @@ export interface Restored {
  * own, laid out in the graph; numbers of the program are constants; what has other numbers than its name says (a folded batch normalisation) bears
  * another name, `NAME.folded`. Every number the graph computes with stays bit for bit.
  */
-export function restoreParameters(given: Model): Restored {
-  if (!/pytorch/i.test(given.producer.name)) return { model: given, changed: [] };
+export function restoreParameters(read: Model): Restored {
+  if (!/pytorch/i.test(read.producer.name)) return { model: read, changed: [] };
+  const given = ofMovesAsOperators(read);
   const constants = programConstants(given);
   const apart = untangled(given);
   const evidence = new Evidence(apart.model);
@@ -43,6 +46,19 @@ export function restoreParameters(given: Model): Restored {
   const more = unknownIn(model, evidence, changed);
   return { model, changed: [...changed, ...more, ...missingFrom(model, evidence, [...changed, ...more])] };
 }
+
+/** What lays parameters out is written in operators of opset 18 on; older models are raised to it first, as far as they can be. */
+function ofMovesAsOperators(model: Model): Model {
+  if ((opsetOf(model.opsets) ?? firstOpset) >= firstOpset) return model;
+  try {
+    return raiseOpset(model, firstOpset);
+  } catch (error) {
+    if (error instanceof HopfcoleError && error.code === 'UNSUPPORTED_CONVERSION') return model;
+    throw error;
+  }
+}
+
+const firstOpset = 18;
 
 /** The nodes that make copies of parameters say what call they are for, as the node that reads the copy does: else the file would not, once written. */
 function withCalls(graph: Graph, evidence: Evidence): Graph {
