@@ -12,6 +12,7 @@ export type Format =
   | 'safetensors'
   | 'safetensors-sharded'
   | 'torch-sharded'
+  | 'torch-package'
   | 'npz'
   | 'npy'
   | 'parquet'
@@ -65,6 +66,9 @@ function safetensorsHeader(head: Uint8Array): bigint {
 async function archiveFormat(source: ByteSource): Promise<Format> {
   const names = [...(await openZip(source)).entries.keys()];
   const has = (pattern: RegExp) => names.some((name) => pattern.test(name));
+  // Before PyTorch 1.4 an archive said in JSON what its pickle says since.
+  if (has(/^([^/]+\/)?model\.json$/) && has(/^([^/]+\/)?tensors\/\d+$/)) return 'torchscript';
+  if (has(/^([^/]+\/)?\.data\/extern_modules$/)) return 'torch-package';
   if (has(/^([^/]+\/)?constants\.pkl$/) && has(/^([^/]+\/)?data\.pkl$/)) return 'torchscript';
   if (has(/^([^/]+\/)?(archive_format|serialized_exported_program\.json|models\/[^/]+\.json)$/)) return 'pt2';
   if (has(/^([^/]+\/)?data\.pkl$/)) return 'torch-zip';
@@ -145,6 +149,10 @@ function codeOf(char: string): number {
 }
 
 const refusals: Partial<Record<Format, readonly [string, string]>> = {
+  'torch-package': [
+    'it is an archive of torch.package, which is code',
+    'Load it with torch.package.PackageImporter and save the state dict',
+  ],
   pickle: ['it is a bare pickle, no checkpoint', 'Save the state dict with torch.save or as .safetensors'],
   hdf5: ['HDF5 files are not read', 'Save the weights as .npz or .safetensors'],
   onnx: ['it is an ONNX model, no checkpoint', 'Use it where a model is expected'],

@@ -21,10 +21,17 @@ interface ScriptClass {
 /**
  * The weights of a TorchScript archive under the names of `torch.jit.load(path).state_dict()`. Its objects are in a pickle; which of their
  * attributes are parameters and buffers is said by their classes' code, of which only these declarations are read.
- * @throws UNSAFE_PICKLE, BAD_PICKLE, BAD_ZIP, BAD_CHECKPOINT, UNSUPPORTED_TENSOR, NO_TENSORS
+ * @throws UNSUPPORTED_FORMAT for archives of before 1.4, UNSAFE_PICKLE, BAD_PICKLE, BAD_ZIP, BAD_CHECKPOINT, UNSUPPORTED_TENSOR, NO_TENSORS
  */
 export async function readTorchScript(archive: ZipArchive, onProblem: OnProblem): Promise<Contents> {
   const file = archive.source.name;
+  if ([...archive.entries.keys()].some((name) => /^([^/]+\/)?model\.json$/.test(name)))
+    throw new HopfcoleError(
+      'UNSUPPORTED_FORMAT',
+      'it is a TorchScript archive of before PyTorch 1.4',
+      { file },
+      'Load it with torch.jit.load and save it again, or its state dict',
+    );
   const { value, storages, top } = await openArchive(archive);
   if (!isObject(value) || value.kind !== 'record')
     throw new HopfcoleError('BAD_CHECKPOINT', 'its pickle holds no module', { file }, 'Save it again');

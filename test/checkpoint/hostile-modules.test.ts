@@ -477,6 +477,16 @@ const scripts: Case[] = [
     }),
   ],
   ['code by a path', 'BAD_ZIP', script(net({ w }), { '../code/__torch__.py': code })],
+  [
+    'an archive of before 1.4',
+    'UNSUPPORTED_FORMAT',
+    () => zip({ 'm/model.json': '{}', 'm/tensors/0': new Uint8Array(4), 'm/code/net.py': code }),
+  ],
+  [
+    'an archive of torch.package',
+    'UNSUPPORTED_FORMAT',
+    () => zip({ 'm/.data/extern_modules': 'os', 'm/.data/version': '6', 'm/net.py': 'import os' }),
+  ],
   ['two pickles', 'BAD_ZIP', script(net({ w }), { 'n/data.pkl': '' })],
 ];
 
