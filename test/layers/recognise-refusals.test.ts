@@ -197,6 +197,19 @@ describe('what shapes do not tell', () => {
     });
   });
 
+  it('computes in float64 where the checkpoint is, inputs and all', () => {
+    const shapes = { weight_ih_l0: [32, 5], weight_hh_l0: [32, 8], bias_ih_l0: [32], bias_hh_l0: [32] };
+    const tensors = new Map(
+      Object.entries(shapes).map(([name, shape]) => [
+        name,
+        fromNumbers('float64', shape, new Float64Array(shape.reduce((a, b) => a * b, 1))),
+      ]),
+    );
+    const { model } = importNetwork(specOf(recognise(tensors), 'weights'), tensors);
+    expect(model.graph.inputs.map(({ dtype }) => dtype)).toEqual(['float64']);
+    expect(model.graph.outputs.map(({ dtype }) => dtype)).toEqual(['float64', 'float64', 'float64']);
+  });
+
   it('sees through what stands before every name', () => {
     for (const prefix of ['module.', '_orig_mod.', 'module._orig_mod.model.', 'net.']) {
       const wrapped = Object.fromEntries(Object.entries(llama).map(([name, shape]) => [prefix + name, shape]));

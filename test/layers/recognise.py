@@ -20,6 +20,7 @@ from recognise_models import (  # noqa: E402
     RobertaClassifier,
     RobertaMaskedLM,
     Tagger,
+    UnplacedViT,
     Vit,
     VitClassifier,
 )
@@ -97,6 +98,7 @@ image = torch.randn(3, 3, 8, 8)
 for name, model in {
     "vit-timm": TimmViT(d=192, heads=3, layers=1),
     "vit-timm-mean": TimmViT(scaled=True, pool="avg"),
+    "vit-timm-unplaced": UnplacedViT(),
     "vit-torchvision": VisionViT(),
 }.items():
     cases[name] = (model, {"image": image}, named("logits"))
@@ -106,7 +108,7 @@ cases["vit-bare"] = (
     {"pixel_values": image},
     lambda m, i: {"last_hidden_state": (x := m(i["pixel_values"])), "pooler_output": torch.tanh(m.pooler.dense(x[:, 0]))},
 )
-picture = torch.randn(2, 3, 33, 33)
+picture = torch.randn(2, 3, 17, 17)
 for name, model in {
     "resnet": ResNet(BasicBlock, [2, 2, 2, 2], 5, width=8),
     "resnext": ResNet(Bottleneck, [3, 4, 6, 3], 5, width=8, groups=4, width_per_group=16),
@@ -150,6 +152,16 @@ cases["lstm"] = (nn.LSTM(32, 6, 2, batch_first=True, bidirectional=True), {"x": 
 cases["lstm-projected"] = (nn.LSTM(32, 6, batch_first=True, proj_size=4), {"x": x}, recurrent)
 cases["gru"] = (nn.GRU(32, 6, batch_first=True, bias=False), {"x": x}, recurrent)
 cases["rnn"] = (nn.RNN(32, 6, 2, batch_first=True), {"x": x}, recurrent)
+cells = {"x": x[0], "h": torch.randn(5, 6), "c": torch.randn(5, 6)}
+cases["lstm-cell"] = (nn.LSTMCell(32, 6), cells, lambda m, i: dict(zip(("h_1", "c_1"), m(i["x"], (i["h"], i["c"])))))
+one = {"x": cells["x"], "h": cells["h"]}
+cases["gru-cell"] = (nn.GRUCell(32, 6), one, lambda m, i: {"h_1": m(i["x"], i["h"])})
+cases["rnn-cell"] = (nn.RNNCell(32, 6, bias=False, nonlinearity="relu"), one, lambda m, i: {"h_1": m(i["x"], i["h"])})
+cases["attention"] = (
+    nn.MultiheadAttention(32, 4, batch_first=True),
+    {"query": x, "key": x.flip(1), "value": x + 1},
+    lambda m, i: m(*i.values())[0],
+)
 cases["tagger"] = (Tagger(), {"tokens": ids % 20}, named("scores"))
 cases["tagger-gru"] = (Tagger(nn.GRU), {"tokens": ids % 20}, named("scores"))
 cases["linear"] = (nn.Linear(32, 4), {"x": x[0]}, lambda m, i: m(i["x"]))

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from transformer_models import Bert, attended
+from transformer_models import Bert, TimmViT, attended
 
 
 def module(**parts):
@@ -171,6 +171,21 @@ class VitClassifier(nn.Module):
 
     def forward(self, image):
         return self.classifier(self.vit(image)[:, 0])
+
+
+class UnplacedViT(TimmViT):
+    """timm's, whose class token has no position (DeiT III)."""
+
+    def __init__(self):
+        super().__init__()
+        self.pos_embed = nn.Parameter(0.1 * torch.randn(1, 4, 32))
+
+    def forward(self, image):
+        x = self.patch_embed.proj(image).flatten(2).transpose(1, 2) + self.pos_embed
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], 1)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x)[:, 0])
 
 
 def convolved(into, out, kernel, stride=1, relu=True):

@@ -62,13 +62,18 @@ export function recognise(tensors: ReadonlyMap<string, Shaped>, beside: Beside =
       const found = tell(names, facts);
       if (found === undefined) continue;
       const told = beside.modules === undefined ? found : asSentences(found, beside.modules);
-      const dtype = names.dtype === 'float64' ? { dtype: 'float64' } : {};
       const kept = told.spec.names === undefined ? {} : { keepNames: true };
       const { assumed, needed } = facts;
-      const spec = { ...told.spec, ...kept, ...dtype };
+      const spec = { ...told.spec, ...kept, ...(names.dtype === 'float64' ? doubled(told.spec) : {}) };
       return { network: told.network, family, assumed, needed: [...new Set(needed)], spec };
     }
   return undefined;
+}
+
+/** Inputs and outputs in float64, for a checkpoint that is. */
+function doubled({ inputs }: Recognised['spec']): Recognised['spec'] {
+  const dtype = 'float64';
+  return { inputs: (inputs as readonly object[]).map((own) => ({ dtype, ...own })), dtype };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { unsupported } from './facts.ts';
+import { type Facts, unsupported } from './facts.ts';
 import { type Family, said, type Told } from './family.ts';
 import type { Names } from './names.ts';
 
@@ -24,6 +24,8 @@ export const recurrentFamily: Family = {
   family: 'recurrent',
   tell(names, facts) {
     const modules = modulesOf(names);
+    const cell = modules.size === 1 ? cellOf(names, facts, [...modules][0]) : undefined;
+    if (cell !== undefined) return cell;
     const recurrent = [...modules].filter(([, own]) => own.has('weight_ih_l0'));
     const [first] = recurrent;
     if (first === undefined || recurrent.length > 1) return undefined;
@@ -63,6 +65,46 @@ export const recurrentFamily: Family = {
     };
   },
 };
+
+/** nn.LSTMCell, nn.GRUCell, nn.RNNCell: one step. */
+function cellOf(
+  names: Names,
+  facts: Facts,
+  module: readonly [string, ReadonlySet<string>] | undefined,
+): Told | undefined {
+  const [path = '', own] = module ?? [];
+  if (own?.has('weight_ih') !== true || ![...own].every((name) => /^(weight|bias)_(ih|hh)$/.test(name)))
+    return undefined;
+  const at = (name: string) => (path === '' ? name : `${path}.${name}`);
+  const [rows = 0, input] = names.shape(at('weight_ih')) ?? [];
+  const hidden = names.size(at('weight_hh'), 1);
+  const cell = hidden === undefined || hidden === 0 ? undefined : cells.get(rows / hidden);
+  if (cell === undefined || input === undefined || hidden === undefined) return undefined;
+  const isLong = cell === 'lstm';
+  const states = isLong ? ['h', 'c'] : ['h'];
+  const nonlinearity =
+    cell === 'rnn' ? (facts.config?.text('nonlinearity') ?? facts.assume('nonlinearity', 'tanh')) : undefined;
+  const bias = names.has(at('bias_ih')) ? undefined : false;
+  return {
+    network: `nn.${cell.toUpperCase()}Cell`,
+    spec: said({
+      name: 'cell',
+      inputs: [{ name: 'x', shape: ['batch', input] }, ...states.map((name) => ({ name, shape: ['batch', hidden] }))],
+      output: 'h_1',
+      outputs: isLong ? { c_1: at('c') } : undefined,
+      layers: [
+        said({
+          kind: `${cell}-cell`,
+          name: path === '' ? '.' : path,
+          from: ['x', ...states],
+          hidden,
+          bias,
+          nonlinearity,
+        }),
+      ],
+    }),
+  };
+}
 
 /** The names of each module, by its path. */
 function modulesOf(names: Names): Map<string, Set<string>> {

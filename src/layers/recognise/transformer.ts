@@ -1,4 +1,4 @@
-import type { Facts } from './facts.ts';
+import { type Facts, unsupported } from './facts.ts';
 import { type Family, said } from './family.ts';
 import type { Names } from './names.ts';
 
@@ -7,7 +7,7 @@ const heads = ['nhead', 'num_heads', 'n_heads', 'num_attention_heads', 'n_head',
 
 const inProjection = 'self_attn.in_proj_weight';
 
-/** nn.Transformer, nn.TransformerEncoder and nn.TransformerDecoder, or one layer of them; heads no shape tells. */
+/** nn.Transformer, nn.TransformerEncoder and nn.TransformerDecoder, one layer of them, or attention alone; heads no shape tells. */
 export const transformerFamily: Family = {
   family: 'transformer',
   tell(names, facts) {
@@ -17,7 +17,9 @@ export const transformerFamily: Family = {
     if (isStack && onlyUnder(names, /^(layers\.\d+|norm)\./)) return stack(names, facts, 'layers.0.', {});
     const isLayer = names.has(inProjection) && names.has('linear1.weight');
     const own = /^(self_attn|multihead_attn|linear[12]|norm[123])\./;
-    return isLayer && onlyUnder(names, own) ? stack(names, facts, '', { names: { 'layers.0.*': '*' } }) : undefined;
+    if (isLayer && onlyUnder(names, own)) return stack(names, facts, '', { names: { 'layers.0.*': '*' } });
+    const isAttention = names.has('in_proj_weight') && names.has('out_proj.weight');
+    return isAttention && onlyUnder(names, /^(in_proj_|out_proj\.)/) ? attention(names, facts) : undefined;
   },
 };
 
@@ -25,7 +27,40 @@ function onlyUnder(names: Names, pattern: RegExp): boolean {
   return [...names.all.keys()].every((name) => pattern.test(name));
 }
 
+/** @throws UNRECOGNISED_NETWORK where sequences stand before batches. */
+function expectBatchFirst(facts: Facts): void {
+  if (facts.flag(['batch_first'], { always: true }) === false)
+    throw unsupported('batches behind time (batch_first false)');
+}
+
+/** nn.MultiheadAttention of a query to a key and a value of as many features. */
+function attention(names: Names, facts: Facts) {
+  const features = names.size('in_proj_weight', 1) ?? 1;
+  expectBatchFirst(facts);
+  const shape = ['batch', 'keys', features];
+  return {
+    network: 'nn.MultiheadAttention',
+    spec: {
+      name: 'attention',
+      inputs: [
+        { name: 'query', shape: ['batch', 'time', features] },
+        { name: 'key', shape },
+        { name: 'value', shape },
+      ],
+      layers: [
+        said({
+          kind: 'attention',
+          name: '.',
+          from: ['query', 'key', 'value'],
+          heads: facts.heads(heads, features, new Map()),
+        }),
+      ],
+    },
+  };
+}
+
 function options(names: Names, facts: Facts, first: string): Record<string, unknown> {
+  expectBatchFirst(facts);
   const features = names.size(`${first}${inProjection}`, 1) ?? 1;
   return said({
     heads: facts.heads(heads, features, new Map()),
