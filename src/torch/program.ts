@@ -73,17 +73,18 @@ export async function importProgram(source: ByteSource, options: ImportOptions =
     },
   });
   const inGraph = new Set(built.graph.parameters.map(({ name }) => name));
+  const isUsed = (name: string) => inGraph.has(given.names.get(name) ?? name);
   return {
     model: built,
     methods: methods.map(({ name }) => name),
     torchVersion: program.torchVersion,
     parameters: {
-      used: given.weights.filter((name) => inGraph.has(tied.get(name) ?? name)),
-      unused: given.weights.filter((name) => !inGraph.has(tied.get(name) ?? name)),
+      used: given.weights.filter(isUsed),
+      unused: given.weights.filter((name) => !isUsed(name)),
       missing: [],
     },
     changed: [
-      ...given.changed.filter(({ name }) => inGraph.has(name) || !given.weights.includes(name)),
+      ...given.changed.filter(({ name }) => isUsed(name) || !given.names.has(name)),
       ...[...precision].map(([name, dtype]) => ({ name, why: whyWidened(dtype) })),
     ],
     constants,

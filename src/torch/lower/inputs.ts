@@ -20,6 +20,8 @@ export interface Given {
   readonly weights: readonly string[];
   /** Names of those that a state dict holds. */
   readonly state: readonly string[];
+  /** What weights are called in the graph: a tied one as the one that holds its bytes. */
+  readonly names: ReadonlyMap<string, string>;
   /** Names that stand for the same bytes as another, and which. */
   readonly tied: ReadonlyMap<string, string>;
   readonly changed: readonly { readonly name: string; readonly why: string }[];
@@ -34,6 +36,7 @@ export function inputsOf(program: Program, tensors: ProgramTensors, scope: Graph
   const changed: { name: string; why: string }[] = [];
   const held = new Map<string, { name: string; content: Tensorial }>();
   const wrong: string[] = [];
+  const names = new Map<string, string>();
 
   const weight = (spec: Extract<InputSpec, { kind: 'parameter' | 'buffer' | 'tensor-constant' }>): void => {
     const { name, target } = spec;
@@ -58,11 +61,28 @@ export function inputsOf(program: Program, tensors: ProgramTensors, scope: Graph
     const place = placeOf(tensor);
     const known = place === undefined ? undefined : held.get(place);
     if (known !== undefined) tied.set(target, known.name);
-    const content = known?.content ?? hold(target, tensor);
-    if (place !== undefined && known === undefined) held.set(place, { name: target, content });
+    const inGraph = known?.name ?? freeName(target);
+    const content = known?.content ?? hold(inGraph, tensor);
+    names.set(target, inGraph);
+    if (place !== undefined && known === undefined) held.set(place, { name: inGraph, content });
     scope.setCell(name, new Cell(content));
   };
 
+  const userNames = new Set(
+    program.inputs.flatMap((spec) =>
+      spec.kind === 'user' && (spec.argument.kind === 'tensor' || spec.argument.kind === 'symbol')
+        ? [spec.argument.name]
+        : [],
+    ),
+  );
+  const targets = new Set(program.inputs.flatMap((spec) => ('target' in spec ? [spec.target] : [])));
+  /** A graph has one name space: a weight gives way to an input of its name, by which a caller must reach that. */
+  const freeName = (name: string): string => {
+    if (!userNames.has(name)) return name;
+    const free = otherName(name, (other) => userNames.has(other) || targets.has(other));
+    changed.push({ name, why: `an input has its name: it is called '${free}' in the graph` });
+    return free;
+  };
   const hold = (name: string, tensor: AnyTensor): Tensorial => {
     if (tensor.dtype === 'complex64' || tensor.dtype === 'complex128') {
       changed.push({ name, why: whyWidened(tensor.dtype) });
@@ -98,7 +118,11 @@ export function inputsOf(program: Program, tensors: ProgramTensors, scope: Graph
       `${wrong.length} of its weights do not fit: ${wrong.slice(0, 20).join('; ')}${wrong.length > 20 ? '; ...' : ''}`,
       file,
     );
-  return { inputs, weights, state, tied, changed };
+  return { inputs, weights, names, state, tied, changed };
+}
+
+function otherName(name: string, isTaken: (name: string) => boolean): string {
+  for (let count = 1; ; count++) if (!isTaken(`${name}_${count}`)) return `${name}_${count}`;
 }
 
 /** Why an input or output of the program is of another element type in the graph. */
