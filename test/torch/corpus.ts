@@ -87,8 +87,24 @@ function folderOf(family: string): string {
   return join(cache, `${family}-${hashOf(family)}`);
 }
 
+/** Whether another process that still lives exports it now. */
+function isUnderway(folder: string): boolean {
+  const [name] = folder.split('/').slice(-1);
+  return readdirSync(cache).some((other) => {
+    const pid = other.startsWith(`${name}.`) ? Number(other.slice((name?.length ?? 0) + 1)) : process.pid;
+    if (pid === process.pid) return false;
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  });
+}
+
 async function exported(family: string): Promise<void> {
   const folder = folderOf(family);
+  while (!existsSync(folder) && isUnderway(folder)) await new Promise((resolve) => setTimeout(resolve, 500));
+  if (existsSync(folder)) return;
   const made = `${folder}.${process.pid}`;
   const child = spawn(python, [join(here, 'programs.py'), made, '--family', family], {
     stdio: ['ignore', 'ignore', 'pipe'],

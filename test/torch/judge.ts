@@ -72,7 +72,7 @@ export async function judged(entry: CorpusEntry, variant: string, withGradients 
     for (const [k, { call, arrays }] of calls.entries())
       await outputsCompared(entry, program, bytes, call, arrays, k, fail, found);
     if (withGradients && !failures.some(({ phase }) => phase === 'run'))
-      await gradientsCompared(model, calls, Math.max(1e-3, entry.tolerance ?? 0), fail, found);
+      await gradientsCompared(program, calls, Math.max(1e-3, entry.tolerance ?? 0), fail, found);
     return verdict(model.graph.nodes.length);
   } finally {
     await source.close?.();
@@ -126,7 +126,7 @@ async function outputsCompared(
 }
 
 async function gradientsCompared(
-  model: Model,
+  { model, changed }: ImportedProgram,
   calls: readonly { readonly call: CorpusCall; readonly arrays: Arrays }[],
   tolerance: number,
   fail: Fail,
@@ -170,7 +170,9 @@ async function gradientsCompared(
       const expected = arrays.get(`grad:${name}`);
       if (expected === undefined) continue;
       found.gradients += 1;
-      const got = outputs.get(`costate_${name}`);
+      const renamed = changed.find((one) => one.name === name)?.why;
+      const own = /called '([^']+)' in the graph/.exec(renamed ?? '')?.[1] ?? name;
+      const got = outputs.get(`costate_${own}`);
       const { largest: size } = gap(expected, expected);
       if (got === undefined && size === 0) continue;
       const problem = misfit(got, expected, true);

@@ -25,6 +25,21 @@ case("isclose int", torch.isclose, torch.tensor([1, 2, 100000]), torch.tensor([1
 case("logic", many(torch.logical_and, torch.logical_or, torch.logical_xor, lambda x, y: torch.logical_not(x), lambda x, y: x.bool() & y.bool(), lambda x, y: x.bool() | y.bool(), lambda x, y: x.bool() ^ y.bool(), lambda x, y: ~x.bool()), T(8), T(8, dtype=i64, low=0, high=2), grad=False)
 for dtype in (i64, i32, i8, u8, b):
     case(f"bits {dtype}", many(torch.bitwise_and, torch.bitwise_or, torch.bitwise_xor, lambda x, y: torch.bitwise_not(x), lambda x, y: x & y, lambda x, y: x | y, lambda x, y: x ^ y), T(8, dtype=dtype), T(8, dtype=dtype), decompose=dtype == i64)
+def written(x, y):
+    x, y = x.clone(), y.clone()
+    x &= y
+    y |= 3
+    x ^= y
+    y <<= 2
+    y >>= 1
+    x += 1
+    x *= y
+    x //= 2
+    x %= 5
+    return x, y
+
+
+case("bits in place", written, T(8, dtype=i64), T(8, dtype=i64))
 case("bits with numbers", many(lambda x: x & 3, lambda x: x | 4, lambda x: x ^ 1, lambda x: 6 & x), T(8, dtype=i64))
 case("bits of two types", lambda x, y: x & y, T(8, dtype=i32), T(8, dtype=i64))
 case("where", many(torch.where, lambda c, x, y: torch.where(c, x, 0.0), lambda c, x, y: torch.where(c, 1.0, y), lambda c, x, y: torch.where(x > 0, x, y)), T(3, 4, dtype=b), T(3, 4), T(4))
