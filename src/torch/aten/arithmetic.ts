@@ -80,7 +80,7 @@ export const arithmeticRules: Rules = {
   'aten.atan2.default': composed(atan2),
   ...xlogy(['xlogy.Tensor', 'xlogy.Scalar_Self', 'xlogy.Scalar_Other'], op.log),
   ...xlogy(['special_xlogy.default', 'special_xlogy.self_scalar', 'special_xlogy.other_scalar'], op.log),
-  ...xlogy(['special_xlog1py.default', 'special_xlog1py.self_scalar', 'special_xlog1py.other_scalar'], log1p, 0),
+  ...xlogy(['special_xlog1py.default', 'special_xlog1py.self_scalar', 'special_xlog1py.other_scalar'], log1p, -1),
   'aten.logaddexp.default': composed((a, b) => logAddExp(a, b, 1)),
   'aten.logaddexp2.default': composed((a, b) => logAddExp(a, b, Math.LN2)),
   'aten.ldexp.Tensor': composed((a, b) => op.mul(a, op.pow(like(b, 2), b))),
@@ -108,11 +108,12 @@ function lerp(call: Call): Value {
   return op.add(start, op.mul(weight, op.sub(end, start)));
 }
 
-/** x log(y), 0 where x is 0 whatever y but NaN; `safe` is a y that the logarithm is finite at. */
-function xlogy(names: readonly string[], log: (y: Value) => Value, safe = 1): Rules {
+/** x log(y), 0 where x is 0 whatever y but NaN; the logarithm is finite above `low`, where the gradient of x is that of a product. */
+function xlogy(names: readonly string[], log: (y: Value) => Value, low = 0): Rules {
   const rule = composed((x, y) => {
-    const zero = op.and(op.equal(x, like(x, 0)), op.not(op.isNaN(y)));
-    return op.where(zero, like(x, 0), op.mul(x, log(op.where(zero, like(y, safe), y))));
+    const infinite = op.or(op.lessOrEqual(y, like(y, low)), op.equal(y, like(y, Number.POSITIVE_INFINITY)));
+    const zero = op.and(op.equal(x, like(x, 0)), infinite);
+    return op.where(zero, like(x, 0), op.mul(x, log(op.where(zero, like(y, low + 1), y))));
   });
   return Object.fromEntries(names.map((name) => [`aten.${name}`, rule]));
 }

@@ -42,6 +42,8 @@ const bitwise = (name: string, ofBits: Maker, ofBool: Maker): Rules => {
     ...both(`bitwise_${name}`, rule),
     [`aten.bitwise_${name}.Scalar_Tensor`]: rule,
     ...both(`__${name}__`, rule),
+    // What `&=` becomes once its last underscore, that of operators in place, is gone.
+    ...both(`__i${name}_`, rule),
   };
 };
 

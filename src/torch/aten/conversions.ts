@@ -54,14 +54,15 @@ const dropout: ViewRule = {
 };
 
 /** Forms of dropout that have no operator of their own. */
-const onlyEvaluated: ViewRule = {
-  of: 'input',
+const onlyEvaluated = (of = 'input'): ViewRule => ({
+  of,
   show: (call, base) => {
+    call.ignore('p');
     if (call.bool('train') && call.float('p') !== 0) throw call.unsupported('train=True (export in eval mode)');
     return base;
   },
   back: (_call, _base, part) => part,
-};
+});
 
 const conversions = ['dtype', 'other', 'copy', 'device', 'layout', 'memory_format', 'non_blocking', 'pin_memory'];
 
@@ -80,9 +81,14 @@ export const conversionViews: ViewRules = {
   'aten.lift.default': aliased(),
   'aten.lift_fresh.default': aliased(),
   'aten.dropout.default': dropout,
-  'aten.feature_dropout.default': onlyEvaluated,
-  'aten.alpha_dropout.default': onlyEvaluated,
-  'aten.feature_alpha_dropout.default': onlyEvaluated,
+  'aten.feature_dropout.default': onlyEvaluated(),
+  'aten.alpha_dropout.default': onlyEvaluated(),
+  'aten.feature_alpha_dropout.default': onlyEvaluated(),
+  // In place they call their tensor otherwise.
+  'aten.dropout_.default': onlyEvaluated('self'),
+  'aten.feature_dropout_.default': onlyEvaluated('self'),
+  'aten.alpha_dropout_.default': onlyEvaluated('self'),
+  'aten.feature_alpha_dropout_.default': onlyEvaluated('self'),
 };
 
 /** Whether the elements lie one after the other: then `contiguous` copies nothing. */

@@ -135,8 +135,10 @@ export const divisionRules: Rules = {
   'aten.bitwise_left_shift.Tensor_Scalar': left,
   'aten.bitwise_left_shift.Scalar_Tensor': left,
   ...both('__lshift__', left),
+  ...both('__ilshift_', left),
   'aten.bitwise_right_shift.Tensor': right,
   'aten.bitwise_right_shift.Tensor_Scalar': right,
   'aten.bitwise_right_shift.Scalar_Tensor': right,
   ...both('__rshift__', right),
+  ...both('__irshift_', right),
 };

@@ -106,6 +106,9 @@ const bySeed = (name: string, rule: Lowering): Rules => ({
   [`aten.${name}.generator`]: rule,
 });
 
+/** In the place of what a tensor held. */
+const filledNormal: Lowering = (call) => normal(call, call.float('mean', 0), call.float('std', 1));
+
 export const randomRules: Rules = {
   ...bySeed('rand', (call) => uniform(call)),
   ...bySeed('rand_like', (call) => uniform(call)),
@@ -121,12 +124,14 @@ export const randomRules: Rules = {
   'aten.multinomial.default': multinomial,
   'aten.bernoulli.default': bernoulli,
   'aten.bernoulli.p': bernoulli,
+  'aten.bernoulli.float': bernoulli,
   'aten.bernoulli.Tensor': bernoulli,
   'aten.normal.float_float': gaussian,
   'aten.normal.Tensor_float': gaussian,
   'aten.normal.float_Tensor': gaussian,
   'aten.normal.Tensor_Tensor': gaussian,
-  'aten.normal_functional.default': (call) => normal(call, call.float('mean', 0), call.float('std', 1)),
+  'aten.normal.default': filledNormal,
+  'aten.normal_functional.default': filledNormal,
   'aten.uniform.default': (call) => uniform(call, call.float('from', 0), call.float('to', 1)),
   'aten.exponential.default': (call) => {
     const rest = op.sub(constant(1, 'float32'), cast(uniform(call), 'float32'));

@@ -57,7 +57,8 @@ function erfinv(x: Value): Value {
   const low = polynomial(plus(op.where(isMiddle, w, like(x, 0)), -2.5), middle);
   const high = polynomial(plus(op.sqrt(op.where(isMiddle, like(x, 9), w)), -3), ends);
   const y = op.mul(op.where(isMiddle, low, high), inner);
-  return op.where(atEnd, times(x, Number.POSITIVE_INFINITY), y);
+  const end = op.where(op.greater(x, like(x, 0)), like(x, Number.POSITIVE_INFINITY), like(x, Number.NEGATIVE_INFINITY));
+  return op.where(atEnd, end, y);
 }
 
 /** How far an argument is moved to where the asymptotic series is exact to float64's last digits but a few. */
