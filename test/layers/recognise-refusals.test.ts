@@ -207,7 +207,7 @@ describe('what shapes do not tell', () => {
     );
     const { model } = importNetwork(specOf(recognise(tensors), 'weights'), tensors);
     expect(model.graph.inputs.map(({ dtype }) => dtype)).toEqual(['float64']);
-    expect(model.graph.outputs.map(({ dtype }) => dtype)).toEqual(['float64', 'float64', 'float64']);
+    expect(model.graph.outputs.map(({ value }) => value.dtype)).toEqual(['float64', 'float64', 'float64']);
   });
 
   it('sees through what stands before every name', () => {
