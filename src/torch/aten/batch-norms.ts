@@ -102,6 +102,7 @@ function instanceNorm(call: Call): Value {
   const x = call.tensor('input');
   const [channels, eps] = [Number(x.shape?.[1]), call.float('eps')];
   const momentum = call.float('momentum');
+  call.ignore('running_var');
   if (call.has('running_mean')) {
     const wide = inSingle(x);
     const places = ints(...Array.from({ length: rankOf(x) - 2 }, (_, axis) => axis + 2));
