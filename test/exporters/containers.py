@@ -50,6 +50,7 @@ def make(folder):
     torch.save(state, folder / "in.pt")
     torch.save(state, folder / "in.bin", _use_new_zipfile_serialization=False)
     safetensors.torch.save_file(state, folder / "in.safetensors")
+    safetensors.torch.save_model(Tied(), folder / "tied.safetensors")
     (folder / "sharded").mkdir()
     names = list(state)
     shards = {"model-00001-of-00002.safetensors": names[:4], "model-00002-of-00002.safetensors": names[4:]}
@@ -64,6 +65,20 @@ def make(folder):
     node = helper.make_node("MatMul", ["embed.weight", "x"], ["y"])
     graph = helper.make_graph([node], "g", [x], [y], initializer=weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), folder / "in.onnx")
+
+
+class Tied(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(4, 4, bias=False), torch.nn.Linear(4, 4, bias=False)
+        self.b.weight = self.a.weight
+
+
+def tied(path):
+    """Both names again, one storage, as load_state_dict takes them."""
+    found = torch.load(path, weights_only=True)
+    Tied().load_state_dict(found)
+    return list(found) == ["a.weight", "b.weight"] and found["a.weight"].data_ptr() == found["b.weight"].data_ptr()
 
 
 def loaded(path):
@@ -102,4 +117,5 @@ folder = Path(sys.argv[2])
 if sys.argv[1] == "make":
     make(folder)
 else:
-    print(json.dumps({path.name: differences(path) for path in sorted((folder / "out").iterdir())}))
+    wrong = {path.name: differences(path) for path in sorted((folder / "out").iterdir())}
+    print(json.dumps({"wrong": wrong, "tied": tied(folder / "tied.pt")}))
