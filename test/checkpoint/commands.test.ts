@@ -67,7 +67,7 @@ describe('the flags that choose', () => {
 describe('inspect and check', () => {
   it('say what was changed, and what code the file names', async () => {
     const { json, text } = await perform(inspect, { file: container('module.pt') });
-    expect(json.code).toContain('__main__.Resnet');
+    expect(json.code).toContain('container_classes.Resnet');
     expect(text.join('\n')).toMatch(/names \d+ classes or functions, none of which was loaded or run/);
     const quantised = await perform(check, { file: container('quantised.pt') });
     expect(quantised.json.changed).toContainEqual({ name: 'wide', why: expect.stringContaining('float32') });

@@ -50,17 +50,17 @@ describe.skipIf(!hasGguf)('files of the gguf package', () => {
   it('are read as that package reads them, bit for bit, from random blocks of every type', async () => {
     const checkpoint = await opened('little.gguf');
     expect(checkpoint.format).toBe('gguf');
-    expect(Object.keys(expected).length).toBe(25);
+    expect(Object.keys(expected).length).toBe(26);
     expect([...checkpoint.tensors.keys()].sort()).toEqual(Object.keys(expected).sort());
     await expectEqual(checkpoint, expected);
-    expect(checkpoint.changed?.length).toBe(16);
+    expect(checkpoint.changed?.length).toBe(17);
     expect(checkpoint.changed).toContainEqual({ name: 'blk.Q4_K.weight', why: 'Q4_K in the file, read as float32' });
   });
 
   it('are read in big-endian byte order, but for types that have none defined', async () => {
     const checkpoint = await opened('big.gguf', true);
     const without = Object.entries(expected).filter(([name]) => !/Q5_0|Q5_1|Q8_K/.test(name));
-    expect(without.length).toBe(22);
+    expect(without.length).toBe(23);
     expect([...checkpoint.tensors.keys()].sort()).toEqual(without.map(([name]) => name).sort());
     await expectEqual(checkpoint, Object.fromEntries(without));
   });

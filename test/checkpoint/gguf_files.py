@@ -16,10 +16,10 @@ from gguf.quants import dequantize, quantize
 
 folder = Path(sys.argv[1])
 rng = np.random.default_rng(7)
-quants = "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4".split()
+quants = "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4".split()
 # Fields of float16 in a block (Q8_K: one float32), so that random bytes are no NaN; the same is turned in a big-endian file.
 halves = dict(Q4_0=[0], Q4_1=[0, 2], Q5_0=[0], Q5_1=[0, 2], Q8_0=[0], Q2_K=[80, 82], Q3_K=[108], Q4_K=[0, 2],
-              Q5_K=[0, 2], Q6_K=[208], IQ4_NL=[0], IQ4_XS=[0], TQ1_0=[52], TQ2_0=[64], MXFP4=[])  # fmt: skip
+              Q5_K=[0, 2], Q6_K=[208], IQ4_NL=[0], IQ4_XS=[0], TQ1_0=[52], TQ2_0=[64], MXFP4=[], NVFP4=[])  # fmt: skip
 
 
 def random_blocks(kind, rows, per_row):

@@ -12,6 +12,9 @@ export const pickled = (bytes: Uint8Array) => () => torchZip(bytes, four);
 export const good = () => torchZip(state({ w: tensor([2, 2], [2, 1]) }), four);
 export const call = (module: string, name: string, args: Uint8Array | string = '') =>
   join(op.proto, op.global(module, name), '(', args, 'tR.');
+/** NEWOBJ: an object of a class, made without its `__init__`. */
+export const newObject = (module: string, name: string, args: Uint8Array | string = ')') =>
+  join(op.global(module, name), args, [0x81]);
 export const changed = async (
   bytes: Uint8Array | Promise<Uint8Array>,
   change: (view: DataView, bytes: Uint8Array) => void,

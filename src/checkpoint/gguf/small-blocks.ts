@@ -59,6 +59,32 @@ export const mxfp4: BlockCodec = {
   },
 };
 
+/** The scale of sixteen elements: an unsigned float8 of 4 and 3 bits whose last pattern is no number, and 0 here as in ggml. */
+function unsigned8(byte: number): number {
+  const exponent = (byte >> 3) & 15;
+  const mantissa = byte & 7;
+  if (byte === 127) return 0;
+  return exponent === 0 ? mantissa * 2 ** -9 : (1 + mantissa / 8) * 2 ** (exponent - 7);
+}
+
+/** Four scales, then 16 float4 for each. */
+export const nvfp4: BlockCodec = {
+  elements: 64,
+  bytes: 36,
+  halves: [],
+  decode(from, at, out, to) {
+    for (let part = 0; part < 4; part++) {
+      // As above: values are twice as large, scales half.
+      const d = unsigned8(from[at + part] as number) / 2;
+      for (let i = 0; i < 8; i++) {
+        const q = from[at + 4 + 8 * part + i] as number;
+        out[to + 16 * part + i] = d * look(float4, q & 15);
+        out[to + 16 * part + 8 + i] = d * look(float4, q >> 4);
+      }
+    }
+  },
+};
+
 const powersOf3 = [1, 3, 9, 27, 81];
 
 /** Five of -1, 0, 1 to a byte [48], four to a byte [4], d. A byte is the fraction, in base 3, of 256. */

@@ -1,6 +1,6 @@
 import type { DType } from '../../files/dtype.ts';
 import { type BlockCodec, q4_0, q4_1, q5_0, q5_1, q8_0, q8_K } from './blocks.ts';
-import { iq4_NL, iq4_XS, mxfp4, tq1_0, tq2_0 } from './small-blocks.ts';
+import { iq4_NL, iq4_XS, mxfp4, nvfp4, tq1_0, tq2_0 } from './small-blocks.ts';
 import { q2_K, q3_K, q4_K, q5_K, q6_K } from './super-blocks.ts';
 
 /** How ggml stores a tensor: plain elements, or blocks that are taken apart when they are read. */
@@ -37,6 +37,7 @@ const blocks: Readonly<Record<number, readonly [string, BlockCodec]>> = {
   34: ['TQ1_0', tq1_0],
   35: ['TQ2_0', tq2_0],
   39: ['MXFP4', mxfp4],
+  40: ['NVFP4', nvfp4],
 };
 
 /** Known, and not read: code books of their own, formats no file has any more. */
@@ -57,7 +58,6 @@ const refused: Readonly<Record<number, string>> = {
   36: 'IQ4_NL_4_4',
   37: 'IQ4_NL_4_8',
   38: 'IQ4_NL_8_8',
-  40: 'NVFP4',
   41: 'Q1_0',
 };
 
