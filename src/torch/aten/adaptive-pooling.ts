@@ -6,7 +6,7 @@ import { type Call, cast } from '../lower/call.ts';
 import type { Size } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { dimOf, rankOf, reshaped, scalarOf, sizeAt, sizesOf } from '../lower/sizes.ts';
-import { batched } from './spatial.ts';
+import { batched, writable } from './spatial.ts';
 
 function outputSizes(call: Call, count: number): Size[] {
   const sizes = call.sizes('output_size');
@@ -60,8 +60,11 @@ function averagedAlong(x: Value, axis: number, size: Size): Value {
   return reshaped(op.matMul(across, flat), [...sizes.slice(0, axis), size, ...sizes.slice(axis + 1)]);
 }
 
+/** Matrices of no more elements are written out. */
+const largest = 1 << 16;
+
 function matrix(from: Size, to: Size): Value {
-  if (typeof from === 'number' && typeof to === 'number') {
+  if (typeof from === 'number' && typeof to === 'number' && from * to <= largest) {
     const windows = Array.from({ length: to }, (_, index) => windowOf(index, from, to));
     return constant(
       Array.from({ length: from }, (_, place) =>
@@ -103,6 +106,10 @@ const greatest =
     }
     if (!from.every((size): size is number => typeof size === 'number'))
       throw call.unsupported('spatial sizes that are not known when the program is exported');
+    writable(
+      call,
+      wanted.reduce((total, size, axis) => total * (Number(from[axis]) + size), 1),
+    );
     const places = constant(flatWindows(from as number[], wanted), 'int64');
     const windows = op.gather(flat, places, { axis: -1 });
     const best = op.argMax(windows, { axis: -1, keepdims: 1 });

@@ -58,6 +58,8 @@ const added =
     return op.add(self, scaled(call, 'value', maker(a, b)));
   };
 
+const ldexp = composed((a, b) => op.mul(a, op.pow(like(b, 2), b)));
+
 export const arithmeticRules: Rules = {
   ...both('add', sum(op.add)),
   ...both('sub', sum(op.sub)),
@@ -83,7 +85,8 @@ export const arithmeticRules: Rules = {
   ...xlogy(['special_xlog1py.default', 'special_xlog1py.self_scalar', 'special_xlog1py.other_scalar'], log1p, -1),
   'aten.logaddexp.default': composed((a, b) => logAddExp(a, b, 1)),
   'aten.logaddexp2.default': composed((a, b) => logAddExp(a, b, Math.LN2)),
-  'aten.ldexp.Tensor': composed((a, b) => op.mul(a, op.pow(like(b, 2), b))),
+  'aten.ldexp.Tensor': ldexp,
+  'aten.ldexp.default': ldexp,
   ...both('copysign', (call) => {
     const dtype = call.outDType();
     const [a, b] = [call.tensorOrScalar('self', dtype), call.tensorOrScalar('other', dtype)];

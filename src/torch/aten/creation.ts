@@ -7,6 +7,7 @@ import { type Call, cast, scalarValue } from '../lower/call.ts';
 import { type Scalar, type Size, Sym } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { rankOf, scalarOf, vectorOf } from '../lower/sizes.ts';
+import { writable } from './spatial.ts';
 
 /** Constants of no more elements than this are written out. */
 const largest = 1 << 12;
@@ -126,6 +127,7 @@ const triangle =
   (call) => {
     call.ignore(...kept);
     const [rows, columns, offset] = [call.int('row'), call.int('col'), call.int('offset', 0)];
+    writable(call, rows * columns);
     const places: [number, number][] = [];
     for (let row = 0; row < rows; row++)
       for (let column = 0; column < columns; column++) if (inside(row, column, offset)) places.push([row, column]);

@@ -6,7 +6,7 @@ import { cast } from '../lower/call.ts';
 import type { Size } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { rankOf, reshaped, scalarOf, sizeAt, sizesOf, vectorOf } from '../lower/sizes.ts';
-import { batched, sides, spatial } from './spatial.ts';
+import { batched, sides, spatial, writable } from './spatial.ts';
 
 /** The windows of a plane as columns: [N, C, H, W] to [N, C kh kw, L]. */
 const columns: Lowering = (call) => {
@@ -21,6 +21,7 @@ const columns: Lowering = (call) => {
     const [kh, kw] = [kernel[0] ?? 1, kernel[1] ?? 1];
     const pads = padding.some((pad) => pad !== 0) ? [0, 0, ...padding, 0, 0, ...padding] : undefined;
     const whole = pads === undefined ? x : op.pad(x, constant(pads, 'int64'));
+    writable(call, kh * kw);
     const along = (axis: number) =>
       placesOf(sizeAt(whole, axis + 2), kernel[axis] ?? 1, stride[axis] ?? 1, dilation[axis] ?? 1);
     // [N, C, kh, oh, kw, ow]
@@ -35,11 +36,14 @@ const columns: Lowering = (call) => {
   });
 };
 
+/** Places of no more elements are written out. */
+const largest = 1 << 16;
+
 /** Places of the elements of all windows along an axis: [kernel, windows]. */
 function placesOf(size: Size, kernel: number, stride: number, dilation: number): Value {
   const extent = dilation * (kernel - 1) + 1;
   const offsets = Array.from({ length: kernel }, (_, index) => index * dilation);
-  if (typeof size === 'number') {
+  if (typeof size === 'number' && size * kernel <= largest) {
     const count = Math.floor((size - extent) / stride) + 1;
     return constant(
       offsets.map((offset) => Array.from({ length: count }, (_, window) => window * stride + offset)),
@@ -86,7 +90,7 @@ const unshuffled: Lowering = (call) => {
     const unknown = typeof h !== 'number' && typeof w !== 'number';
     if (typeof c !== 'number') throw call.unsupported('a number of channels that is not known');
     if (unknown || (typeof n !== 'number' && (typeof h !== 'number' || typeof w !== 'number')))
-      return taken(images, factor);
+      return taken(call, images, factor);
     const apart = reshaped(images, [n, c, by(h), factor, by(w), factor]);
     const turned = op.transpose(apart, { perm: [0, 1, 3, 5, 2, 4] });
     return reshaped(turned, [n, c * factor * factor, by(h), by(w)]);
@@ -94,10 +98,10 @@ const unshuffled: Lowering = (call) => {
 };
 
 /** The same by slices, where two or more sizes are not known. */
-function taken(images: Value, factor: number): Value {
+function taken(call: Call, images: Value, factor: number): Value {
   const blocks = op.spaceToDepth(images, { blocksize: factor });
   const channels = Number(images.shape?.[1]);
-  const order = Array.from({ length: channels * factor * factor }, (_, index) => {
+  const order = Array.from({ length: writable(call, channels * factor * factor) }, (_, index) => {
     const [channel, offset] = [Math.floor(index / (factor * factor)), index % (factor * factor)];
     return offset * channels + channel;
   });
@@ -123,6 +127,7 @@ const channelsShuffled: Lowering = (call) => {
   const sizes = sizesOf(x);
   const [, channels] = sizes;
   if (typeof channels !== 'number') throw call.unsupported('a number of channels that is not known');
+  if (groups < 1 || channels % groups !== 0) throw call.unsupported(`${groups} groups of ${channels} channels`);
   const rest = sizes.slice(2);
   // All axes behind are one: a size that is inferred, whatever is known of them.
   const apart = op.reshape(x, constant([0, groups, channels / groups, -1], 'int64'));

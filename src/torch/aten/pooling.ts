@@ -7,7 +7,7 @@ import { type Call, cast } from '../lower/call.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { rankOf, scalarOf, sizesOf } from '../lower/sizes.ts';
 import { times } from './kernels.ts';
-import { batched, sides, spatial } from './spatial.ts';
+import { batched, sides, spatial, writable } from './spatial.ts';
 
 /** The windows of a pool, one number for each spatial axis. */
 interface Windows {
@@ -126,6 +126,10 @@ const averagePool =
     }
     // PyTorch counts padding, but not what lies beyond it.
     if (!includePad || reaches === undefined || reaches.every(({ beyond }) => beyond === 0)) return mean;
+    writable(
+      call,
+      reaches.reduce((total, reach) => total * reach.windows, 1),
+    );
     return op.mul(mean, constant(tensorFrom(correction(windows, reaches), x.dtype)));
   };
 

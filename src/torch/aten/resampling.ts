@@ -82,6 +82,9 @@ function keepsSizes(call: Call, x: Value, axes: readonly number[], scales: reado
   });
 }
 
+/** Places of no more elements are written out. */
+const largest = 1 << 16;
+
 /**
  * The nearest elements by their places, where rounding in float32 makes PyTorch choose others than ONNX's Resize would: undefined where they
  * are the same or the sizes are not known.
@@ -100,7 +103,7 @@ function nearestByIndex(
   let differs = scales !== undefined && !keepsSizes(call, x, axes, scales);
   for (const [place, axis] of axes.entries()) {
     const [from, to] = [x.shape?.[axis], outer[axis]];
-    if (typeof from !== 'number' || typeof to !== 'number') return undefined;
+    if (typeof from !== 'number' || typeof to !== 'number' || to > largest) return undefined;
     const given = scales?.[place];
     const step = Math.fround(given === undefined ? from / to : 1 / given);
     const found = Array.from({ length: to }, (_, index) =>

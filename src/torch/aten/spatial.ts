@@ -18,6 +18,15 @@ export function batched(x: Value, rank: number, run: (x: Value) => Value): Value
   return op.squeeze(run(op.unsqueeze(x, axis)), axis);
 }
 
+/** More than this is no size of a picture, and is not written into a graph. */
+const most = 1 << 22;
+
+/** A number of elements that are written out as constants. @throws UNSUPPORTED_OPERATOR for one that no program needs. */
+export function writable(call: Call, count: number): number {
+  if (Number.isInteger(count) && count >= 0 && count <= most) return count;
+  throw call.unsupported(`${count} elements of a constant`);
+}
+
 /** ONNX has all padding before the axes first. */
 export function sides(padding: readonly number[]): number[] {
   return [...padding, ...padding];

@@ -1,13 +1,14 @@
 import { constant } from '../../graph/make.ts';
 import type { Call } from '../lower/call.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
+import { writable } from './spatial.ts';
 
 /** Weights of `window_length` samples: periodic ones are the first of a symmetric window of one more. */
 const weighted =
   (weights: (at: number, call: Call) => number): Lowering =>
   (call) => {
     call.ignore('dtype', 'requires_grad');
-    const count = call.int('window_length');
+    const count = writable(call, call.int('window_length'));
     const steps = call.bool('periodic', true) ? count : count - 1;
     const numbers = Array.from({ length: count }, (_, index) => (count === 1 ? 1 : weights(index / steps, call)));
     return constant(count === 1 ? [1] : numbers, call.outDType());
