@@ -5,7 +5,8 @@ import { isDict, isObject, leafOf, type PyRecord, type PyValue, tupleOf } from '
 export type Members = readonly (readonly [string, PyValue])[];
 
 const deepest = 256;
-const mostModules = 100_000;
+/** A module may stand in many places, but not in so many that their number explodes. */
+export const mostPlaces = (modules: number) => 20_000 + 20 * modules;
 const mostNames = 1_000_000;
 
 /** `__dict__` of a record, as its pickle gives it; a class with slots gives a pair. */
@@ -29,9 +30,11 @@ export function isModule(value: PyValue | undefined): boolean {
 export function moduleState(module: PyRecord, file: string): Members {
   const members: [string, PyValue][] = [];
   let visits = 0;
+  const seen = new Set<PyRecord>();
   const visit = (record: PyRecord, path: string, depth: number) => {
     visits += 1;
-    if (depth > deepest || visits > mostModules || members.length > mostNames)
+    seen.add(record);
+    if (depth > deepest || visits > mostPlaces(seen.size) || members.length > mostNames)
       throw new HopfcoleError('BAD_CHECKPOINT', 'modules within modules, beyond all measure', { file });
     const attributes = attributesOf(record);
     const fleeting = attributes.get('_non_persistent_buffers_set');

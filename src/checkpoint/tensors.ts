@@ -39,7 +39,7 @@ export function tensorOf(leaf: Leaf, storages: Storages, file: string): Given {
   }
 }
 
-export function unsupported(what: string): HopfcoleError {
+function unsupported(what: string): HopfcoleError {
   return new HopfcoleError(
     'UNSUPPORTED_TENSOR',
     `it is ${what}, which is not read`,

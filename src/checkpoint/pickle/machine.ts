@@ -1,13 +1,14 @@
 import { HopfcoleError } from '../../files/error.ts';
 import { build } from './build.ts';
 import { Calls, type Manner } from './calls.ts';
+import { containerOf, fill } from './containers.ts';
 import { literalOf } from './literals.ts';
 import { globalOf } from './names.ts';
 import { ofArchive, type Persistent } from './persistent.ts';
 import { Reader } from './reader.ts';
 import type { Refuse } from './refuse.ts';
 import { Stack } from './stack.ts';
-import { isDict, isGlobal, isObject, type PyDict, type PyValue, tupleOf } from './value.ts';
+import { isDict, isGlobal, isObject, type PyValue, tupleOf } from './value.ts';
 
 export interface PickleOptions {
   /** What persistent ids stand for; by default the storages of a zip archive. */
@@ -60,8 +61,10 @@ class Machine {
       const opcode = this.#in.byte();
       if (opcode === 0x2e) break;
       const literal = literalOf(opcode, this.#in, this.#bad);
+      const made = literal === undefined ? containerOf(opcode, this.#stack, this.#bad) : undefined;
       if (literal !== undefined) this.#stack.push(literal);
-      else if (!this.#frames(opcode) && !this.#containersOf(opcode) && !this.#objects(opcode))
+      else if (made !== undefined) this.#make(made);
+      else if (!fill(opcode, this.#stack, this.#bad) && !this.#frames(opcode) && !this.#objects(opcode))
         throw this.#bad(`opcode 0x${opcode.toString(16).padStart(2, '0')} is not known`);
     }
     const value = this.#stack.pop();
@@ -115,53 +118,6 @@ class Machine {
       case 0x6a: // LONG_BINGET
         this.#stack.push(this.#stack.get(this.#in.uint32()));
         return true;
-      default:
-        return false;
-    }
-  }
-
-  #containersOf(opcode: number): boolean {
-    switch (opcode) {
-      case 0x5d: // EMPTY_LIST
-        return this.#make({ kind: 'list', items: [] });
-      case 0x6c: // LIST
-        return this.#make({ kind: 'list', items: this.#stack.popMark() });
-      case 0x29: // EMPTY_TUPLE
-        return this.#make({ kind: 'tuple', items: [] });
-      case 0x74: // TUPLE
-        return this.#make({ kind: 'tuple', items: this.#stack.popMark() });
-      case 0x85: // TUPLE1
-      case 0x86: // TUPLE2
-      case 0x87: // TUPLE3
-        return this.#make({ kind: 'tuple', items: this.#stack.popMany(opcode - 0x84) });
-      case 0x7d: // EMPTY_DICT
-        return this.#make({ kind: 'dict', ordered: false, entries: new Map() });
-      case 0x64: {
-        // DICT
-        const dict: PyDict = { kind: 'dict', ordered: false, entries: new Map() };
-        this.#fill(dict.entries, this.#stack.popMark());
-        return this.#make(dict);
-      }
-      case 0x8f: // EMPTY_SET
-        return this.#make({ kind: 'set', items: new Set() });
-      case 0x91: // FROZENSET
-        return this.#make({ kind: 'set', items: new Set(this.#stack.popMark()) });
-      case 0x61: // APPEND
-        return this.#append([this.#stack.pop()]);
-      case 0x65: // APPENDS
-        return this.#append(this.#stack.popMark());
-      case 0x73: // SETITEM
-        return this.#setItems(this.#stack.popMany(2));
-      case 0x75: // SETITEMS
-        return this.#setItems(this.#stack.popMark());
-      case 0x90: {
-        // ADDITEMS
-        const items = this.#stack.popMark();
-        const set = this.#stack.top();
-        if (!isObject(set) || set.kind !== 'set') throw this.#bad('items are added to what is no set');
-        for (const item of items) set.items.add(item);
-        return true;
-      }
       default:
         return false;
     }
@@ -241,31 +197,6 @@ class Machine {
     const items = tupleOf(args);
     if (items === undefined) throw this.#bad(`${callee.name} is called without a tuple of arguments`);
     return this.#make(this.#calls.call(callee, items, manner));
-  }
-
-  #append(items: readonly PyValue[]): true {
-    const list = this.#stack.top();
-    if (!isObject(list) || (list.kind !== 'list' && list.kind !== 'record'))
-      throw this.#bad('items are appended to what is no list');
-    for (const item of items) list.items.push(item);
-    return true;
-  }
-
-  #setItems(items: readonly PyValue[]): true {
-    const dict = this.#stack.top();
-    if (!isObject(dict) || (dict.kind !== 'dict' && dict.kind !== 'record'))
-      throw this.#bad('items are set in what is no dict');
-    this.#fill(dict.entries, items);
-    return true;
-  }
-
-  #fill(entries: Map<PyValue, PyValue>, items: readonly PyValue[]): void {
-    if (items.length % 2 !== 0) throw this.#bad('a key without a value');
-    for (let i = 0; i < items.length; i += 2) {
-      const key = items[i] as PyValue;
-      if (isObject(key) && (key.kind === 'list' || key.kind === 'dict')) throw this.#bad(`a ${key.kind} as a key`);
-      entries.set(key, items[i + 1] as PyValue);
-    }
   }
 
   /** One byte of a hostile pickle can make a hundred in memory. */
