@@ -1,6 +1,8 @@
+import { multiplyDims, sameDim } from '../../graph/dim.ts';
 import { constant } from '../../graph/make.ts';
 import { withDetached } from '../../graph/module-path.ts';
 import * as op from '../../graph/op.ts';
+import type { Dim } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
 import type { Lowering, Rules, ViewRule, ViewRules } from '../lower/rule.ts';
@@ -95,11 +97,11 @@ export const conversionViews: ViewRules = {
 function isContiguous(call: Call): boolean {
   const meta = call.meta('self');
   if (meta === undefined) return false;
-  let step: unknown = 1;
+  let step: Dim = 1;
   for (let axis = meta.sizes.length - 1; axis >= 0; axis--) {
     const size = meta.sizes[axis];
-    if (size !== 1 && meta.strides[axis] !== step && typeof step === 'number') return false;
-    step = typeof step === 'number' && typeof size === 'number' ? step * size : undefined;
+    if (size !== 1 && !sameDim(meta.strides[axis], step)) return false;
+    step = multiplyDims(step, size);
   }
   return true;
 }

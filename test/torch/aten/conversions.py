@@ -20,5 +20,6 @@ case("dropout", nn.Sequential(nn.Dropout(0.5), nn.Dropout2d(0.3), nn.AlphaDropou
 case("dropout in place", lambda x: F.dropout(x.clone(), 0.5, training=False, inplace=True).add_(1), T(3))
 case("dropout in training, nothing dropped", lambda x: (F.dropout(x, 0.0, training=True), F.dropout(x, 1.0, training=True)), T(3), grad=False)
 case("copy_", lambda x, y: (lambda z: (z.copy_(y), z)[1])(x.clone()), T(3, 4), T(4, dtype=f64))
+case("dropout in training", lambda x: (lambda y: (y * (2 - y), (y.sum() > 0) & (y.sum() < 2000)))(F.dropout(torch.ones(1000) + x, 0.5, training=True)), torch.zeros(()), grad=False)
 
 main()
