@@ -6,7 +6,7 @@ import { verifyCheckpoint } from '../../src/checkpoint/verify.ts';
 import { HopfcoleError } from '../../src/files/error.ts';
 import { openFile } from '../../src/files/node/file.ts';
 import { fileFolder } from '../../src/files/node/folder.ts';
-import { safetensors, state, tensor, torchZip } from './assemble.ts';
+import { join, safetensors, state, tensor, torchZip } from './assemble.ts';
 import { earlyStorage, legacy } from './assemble-early.ts';
 import { call, four } from './refused.ts';
 
@@ -16,6 +16,11 @@ writeFileSync(path(base, 'outside.bin'), await torchZip(state({ w: tensor([4], [
 
 const shard = await torchZip(state({ w: tensor([4], [1]) }), four);
 const plain = safetensors('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4);
+/** An array of one float32. */
+const npy = (() => {
+  const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n";
+  return join([0x93], 'NUMPY', [1, 0, header.length, 0], header, [0, 0, 0, 0]);
+})();
 const index = (map: Record<string, unknown>) => JSON.stringify({ weight_map: map });
 
 /** What is wrong, the code, the index, the files beside it, links as [name, where it leads]. */
@@ -47,7 +52,7 @@ const cases: Case[] = [
   ],
   ['a shard that is text', 'UNSUPPORTED_FORMAT', index({ w: 'x.bin' }), { 'x.bin': 'hello' }],
   ['a shard that is empty', 'UNSUPPORTED_FORMAT', index({ w: 'x.bin' }), { 'x.bin': '' }],
-  ['a shard of arrays', 'UNSUPPORTED_FORMAT', index({ w: 'x.bin' }), { 'x.bin': '\x93NUMPY' }],
+  ['a shard of arrays', 'UNSUPPORTED_FORMAT', index({ w: 'x.bin' }), { 'x.bin': npy }],
   [
     'os.system in a shard',
     'UNSAFE_PICKLE',
