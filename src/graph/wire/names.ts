@@ -30,6 +30,7 @@ export class Scope {
   private readonly defined = new Map<string, Value | undefined>();
   private readonly names: Map<Value, string>;
   private captured: ReadonlySet<string> | undefined;
+  private kept: ReadonlySet<string> = new Set();
 
   constructor(graph: Graph, outer: Scope | undefined, fresh: FreshNames) {
     this.graph = graph;
@@ -67,11 +68,18 @@ export class Scope {
     if (value !== undefined) this.names.set(value, name);
   }
 
+  /** Names that no value may ask for: they are to be defined. */
+  keepFree(names: readonly string[]): void {
+    this.kept = new Set(names);
+  }
+
   /** The name a value asks for where it is free, otherwise a fresh one. */
   settle(value: Value, stem: string): string {
     const wanted = value.name;
     const name =
-      wanted === '' || (wanted !== undefined && this.free(wanted)) ? wanted : this.fresh.next(wanted ?? stem);
+      wanted === '' || (wanted !== undefined && this.free(wanted) && !this.kept.has(wanted))
+        ? wanted
+        : this.fresh.next(wanted ?? stem);
     this.define(value, name);
     return name;
   }

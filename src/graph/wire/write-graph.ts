@@ -45,8 +45,11 @@ export class GraphWriter {
     const loose = this.usage.loose.get(graph) ?? [];
     for (const value of graph.inputs) scope.settle(value, outer === undefined ? 'input' : 'arg');
     const initializers = [...graph.parameters, ...loose];
+    // What asks for the name of an output that is still to be written (a copy, where one value is two outputs) gets another.
+    scope.keepFree(graph.outputs.map(({ name }) => name));
     for (const value of initializers) {
-      if (value.name === undefined) scope.settle(value, 'const');
+      if (value.name === undefined || (value.source.kind === 'constant' && graph.origin === undefined))
+        scope.settle(value, 'const');
       else scope.define(value, value.name);
     }
     const own = new Set(graph.nodes);
