@@ -48,6 +48,7 @@ modules = {
     "complex": nn.Linear(2, 2, dtype=torch.complex64), "weight-norm": nn.utils.weight_norm(nn.Conv1d(2, 2, 1)), "spectral": nn.utils.spectral_norm(nn.Linear(3, 3)),
     "sync": nn.SyncBatchNorm(2), "softmax": nn.AdaptiveLogSoftmaxWithLoss(4, 6, [2, 4]), "shared": (lambda m: nn.Sequential(m, m))(nn.Linear(2, 2)),
     "frozen": nn.Linear(2, 2).requires_grad_(False), "loss": nn.CrossEntropyLoss(weight=torch.ones(3)), "parallel": nn.DataParallel(nn.Linear(2, 2)),
+    
     "fold": nn.Sequential(nn.Unfold(2), nn.Upsample(scale_factor=2), nn.Flatten(), nn.Linear(4, 1)),
 }
 for name, module in modules.items():

@@ -5,6 +5,7 @@ import type { PyGlobal } from './value.ts';
 
 /** Values of training scripts; made from whatever arguments, they are records here. */
 const plain = [
+  '_io.BytesIO',
   'argparse.Namespace',
   'builtins.complex',
   'builtins.range',
@@ -16,6 +17,7 @@ const plain = [
   'datetime.timezone',
   'decimal.Decimal',
   'fractions.Fraction',
+  'numpy.random.__RandomState_ctor',
   'numpy.random._pickle.__bit_generator_ctor',
   'numpy.random._pickle.__generator_ctor',
   'numpy.random._pickle.__randomstate_ctor',
@@ -25,6 +27,7 @@ const plain = [
   'pathlib.PurePosixPath',
   'pathlib.PureWindowsPath',
   'pathlib.WindowsPath',
+  'torch.torch_version.TorchVersion',
   'types.SimpleNamespace',
   'uuid.UUID',
 ];

@@ -37,7 +37,7 @@ const packages = new Set(
 const harmless = [
   /^torch\.(nn|optim|ao|quantization|distributions|amp)\../,
   /^torch\.distributed\.(tensor|_tensor|_shard|fsdp|_composable|device_mesh|_mesh_layout|remote_device)\../,
-  /^torch\.utils\.(hooks|data)\../,
+  /^torch\.utils\.(hooks|data|checkpoint)\../,
   /^torch\.cuda\.amp\../,
   /^torch\._dynamo\.decorators\._DimRange$/,
   /^torch\.(_C\._nn|_VF|functional|special)\.[a-z]\w*$/,
