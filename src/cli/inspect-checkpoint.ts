@@ -49,7 +49,10 @@ export async function inspectCheckpoint(
       ...[...metadata].slice(0, 20).map(([key, value]) => `metadata ${key}: ${String(value).slice(0, 200)}`),
       ...changed.map(({ name, why }) => `changed ${name}: ${why}`),
       ...codeText(code),
-      ...told.map(({ code, message }) => `problem ${code}: ${message}`),
+      ...told.map(({ code, message, where }) => {
+        const tensor = where.tensor === undefined ? '' : ` ${JSON.stringify(where.tensor)}`;
+        return `problem ${code}${tensor}: ${message}`;
+      }),
     ],
   };
 }

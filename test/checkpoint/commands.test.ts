@@ -68,7 +68,9 @@ describe('inspect and check', () => {
   it('say what was changed, and what code the file names', async () => {
     const { json, text } = await perform(inspect, { file: container('module.pt') });
     expect(json.code).toContain('container_classes.Resnet');
-    expect(text.join('\n')).toMatch(/names \d+ classes or functions, none of which was loaded or run/);
+    expect(text.join('\n')).toMatch(
+      /names code, none of which was loaded or run here \(\d+\): .*container_classes\.Resnet/,
+    );
     const quantised = await perform(check, { file: container('quantised.pt') });
     expect(quantised.json.changed).toContainEqual({ name: 'wide', why: expect.stringContaining('float32') });
     expect((await perform(check, { file: container('legacy-views.pt') })).json).toMatchObject({
@@ -79,7 +81,8 @@ describe('inspect and check', () => {
   });
 
   it('describe what is there of a file that is only partly read; check refuses it', async () => {
-    const { json } = await perform(inspect, { file: container('odd.pt') });
+    const { json, text } = await perform(inspect, { file: container('odd.pt') });
+    expect(text).toContainEqual(expect.stringMatching(/^problem UNSUPPORTED_TENSOR "bits": it is a tensor of bits8/));
     expect(names(json)).toEqual(['good']);
     expect(json.problems).toHaveLength(6);
     expect(await fails(check, { file: container('odd.pt') })).toMatchObject({ code: 'UNSUPPORTED_TENSOR' });
