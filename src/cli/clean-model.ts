@@ -2,9 +2,12 @@ import { withTiedNames } from '../checkpoint/tied.ts';
 import type { Changed } from '../costate/parameters/changed.ts';
 import { changedFrom } from '../costate/parameters/compare.ts';
 import { withCopiesLoaded } from '../costate/parameters/loaded.ts';
-import type { AnyTensor } from '../files/tensor.ts';
+import { isFloat } from '../files/dtype.ts';
+import { HopfcoleError } from '../files/error.ts';
+import { type AnyTensor, fromNumbers, type Tensor } from '../files/tensor.ts';
 import type { Model } from '../graph/graph.ts';
 import { countNodes } from '../graph/passes/clean/clean.ts';
+import type { Dim } from '../graph/type.ts';
 import { restoreByWeights } from '../torch/onnx/by-weights.ts';
 import { type CleanedExport, cleanExport } from '../torch/onnx/clean.ts';
 import { type Restored, restoreParameters } from '../torch/onnx/restore.ts';
@@ -15,7 +18,50 @@ import { optionalNumber, optionalText } from './options.ts';
 /** A model that was read, cleaned as `--clean`, `--opset` and `--weights` ask. @throws UNMATCHED_WEIGHTS, and what cleaning throws. */
 export async function cleaned(model: Model, args: Arguments): Promise<CleanedExport> {
   const restored = await restoredWith(await withCopiesLoaded(model), await weightsOf(args));
-  return cleanExport(restored, { opset: optionalNumber(args, 'opset', { integer: true, min: 1, max: 1000 }) });
+  return cleanExport(restored, {
+    opset: optionalNumber(args, 'opset', { integer: true, min: 1, max: 1000 }),
+    shapes: shapesOf(args),
+    fixed: fixedBy(args, model),
+  });
+}
+
+/** `--shape input=1,576 --shape state=2,batch,128`. @throws BAD_USAGE. */
+function shapesOf(args: Arguments): ReadonlyMap<string, readonly Dim[]> {
+  const given = args.shape === undefined ? [] : [args.shape].flat();
+  return new Map(
+    given.map((item) => {
+      const [, name, dims] =
+        /^(.+)=((?:[A-Za-z_]\w*|\d{1,15})(?:,(?:[A-Za-z_]\w*|\d{1,15}))*|)$/.exec(String(item)) ?? [];
+      if (name === undefined || dims === undefined)
+        throw new HopfcoleError('BAD_USAGE', `expected NAME=2,batch,128, got '${String(item)}'`, {
+          argument: '--shape',
+        });
+      const shape = dims === '' ? [] : dims.split(',').map((dim) => (/^\d/.test(dim) ? Number(dim) : dim));
+      return [name, shape] as const;
+    }),
+  );
+}
+
+/** `--fix sr=16000 --fix use_cache=true`, in the type that the model's input has. @throws BAD_USAGE, UNKNOWN_NAME. */
+function fixedBy(args: Arguments, { graph }: Model): ReadonlyMap<string, Tensor> {
+  const given = args.fix === undefined ? [] : [args.fix].flat();
+  return new Map(
+    given.map((item) => {
+      const [, name, text] = /^(.+)=(true|false|-?\d{1,15}(?:\.\d{1,15})?)$/.exec(String(item)) ?? [];
+      if (name === undefined || text === undefined)
+        throw new HopfcoleError('BAD_USAGE', `expected NAME=NUMBER, got '${String(item)}'`, { argument: '--fix' });
+      const value = graph.inputs.find((one) => one.name === name);
+      const dtype = value?.dtype ?? 'float32';
+      const number = text === 'true' ? 1 : text === 'false' ? 0 : Number(text);
+      const isFit = dtype !== 'string' && (isFloat(dtype) || Number.isInteger(number)) && !dtype.startsWith('complex');
+      if (!isFit)
+        throw new HopfcoleError('BAD_USAGE', `the model's input ${name} is ${dtype}, which ${text} is not`, {
+          argument: '--fix',
+        });
+      const shape = (value?.shape ?? []).map(() => 1);
+      return [name, fromNumbers(dtype, shape, [isFloat(dtype) || dtype === 'bool' ? number : BigInt(number)])] as const;
+    }),
+  );
 }
 
 /** What the exporter made of the parameters of a model, which stays as it is. */

@@ -27,6 +27,16 @@ export const importWeights: Command = {
       describe:
         'of an .onnx file: newer opset, constants folded, leftovers of exporters gone, parameters under their state-dict names',
     },
+    shape: {
+      type: 'string',
+      describe: 'with --clean: the shape of an input that the file leaves open, NAME=1,batch,128; may be repeated',
+      requiresArg: true,
+    },
+    fix: {
+      type: 'string',
+      describe: 'with --clean: an input that is a constant from now on, NAME=16000 or NAME=true; may be repeated',
+      requiresArg: true,
+    },
     weights: {
       type: 'string',
       describe: 'of an .onnx file: a checkpoint that tells which parameters are whose, and what was folded into them',
