@@ -63,6 +63,7 @@ const embeddingBag: Lowering = (call): Result[] => {
   const column = (x: Value) => op.unsqueeze(x, constant([1], 'int64'));
   const results = (value: Value): Result[] => [cast(value, dtype), bag, undefined, undefined];
   if (mode === 'max') {
+    call.ignore('per_sample_weights');
     const low = constant(Number.NEGATIVE_INFINITY, wide);
     const eligible = kept === undefined ? rows : op.where(column(kept), rows, low);
     const greatest = op.scatterND(op.expand(low, shape), places, eligible, { reduction: 'max' });

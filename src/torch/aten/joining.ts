@@ -5,7 +5,6 @@ import { type Call, cast } from '../lower/call.ts';
 import type { Size } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { axisOf, rankOf, reshaped, sizeAt, sizesOf, vectorOf } from '../lower/sizes.ts';
-import { sliced } from './cuts.ts';
 import { minus, plus, times } from './size-math.ts';
 
 /** Tensors in the element type that PyTorch joins them in. */
@@ -134,23 +133,6 @@ const cartesian: Lowering = (call) => {
 const without = (count: number, left: number): number[] =>
   Array.from({ length: count }, (_, index) => index).filter((index) => index !== left);
 
-/** torch.combinations of known length: rows of indices, gathered. */
-const combinations: Lowering = (call) => {
-  const x = call.tensor('self');
-  const [size, length, again] = [sizeAt(x, 0), call.int('r', 2), call.bool('with_replacement', false)];
-  if (typeof size !== 'number') throw call.unsupported('a symbolic size');
-  let rows: number[][] = [[]];
-  for (let k = 0; k < length; k++)
-    rows = rows.flatMap((row) => {
-      const from = row.length === 0 ? 0 : (row.at(-1) ?? 0) + (again ? 0 : 1);
-      return Array.from({ length: Math.max(size - from, 0) }, (_, index) => [...row, from + index]);
-    });
-  if (rows.length > 1e6) throw call.unsupported('more than a million combinations');
-  if (rows.length === 0 || length === 0)
-    return reshaped(sliced(x, { axis: 0, start: 0, end: 0, step: 1 }), [0, length]);
-  return op.gather(x, constant(rows, 'int64'), { axis: 0 });
-};
-
 export const joiningRules: Rules = {
   'aten.cat.default': cat,
   'aten.concat.default': cat,
@@ -172,5 +154,4 @@ export const joiningRules: Rules = {
   'aten.block_diag.default': blockDiag,
   'aten.kron.default': kron,
   'aten.cartesian_prod.default': cartesian,
-  'aten.combinations.default': combinations,
 };

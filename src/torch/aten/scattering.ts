@@ -2,6 +2,7 @@ import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
+import type { Size } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { axisOf, rankOf, reshaped, sizesOf, vectorOf } from '../lower/sizes.ts';
 import { inWideKernels, where } from './indexing.ts';
@@ -23,6 +24,22 @@ const gather: Lowering = (call) => {
   const [x, index] = [call.tensor('self'), cast(call.tensor('index'), 'int64')];
   const axis = axisOf(call.int('dim'), rankOf(x));
   return lowered(op.gatherElements(lifted(x), lifted(index), { axis }), index);
+};
+
+/** `gather` of an index that is broadcast with the tensor, apart from the axis that is gathered along; of all elements where no axis is given. */
+const takeAlong: Lowering = (call) => {
+  const [x, index] = [call.tensor('self'), cast(call.tensor('indices'), 'int64')];
+  const flat = (y: Value) => op.reshape(y, constant([-1], 'int64'));
+  if (!call.has('dim')) return op.gather(flat(x), flat(index), { axis: 0 });
+  const axis = axisOf(call.int('dim'), rankOf(x));
+  const others = (y: Value) => y.shape?.map((dim, at) => (at === axis ? undefined : dim)) ?? [];
+  const [own, wanted] = [others(x), others(index)];
+  const alike = own.every((dim, at) => at === axis || (dim !== undefined && dim === wanted[at]));
+  if (alike) return op.gatherElements(x, index, { axis });
+  const sizes = (of: Value, like: Value): Size[] =>
+    sizesOf(like).map((size, at) => (at === axis || of.shape?.[at] !== 1 ? 1 : size));
+  const spread = (of: Value, like: Value): Value => op.expand(of, vectorOf(sizes(of, like)));
+  return op.gatherElements(spread(x, index), spread(index, x), { axis });
 };
 
 /** What is scattered: as large as the index, where `src` is larger. */
@@ -208,6 +225,7 @@ const intoView =
 
 export const scatteringRules: Rules = {
   'aten.gather.default': gather,
+  'aten.take_along_dim.default': takeAlong,
   'aten.scatter.src': scatter(() => 'none'),
   'aten.scatter.value': scatter(() => 'none'),
   'aten.scatter.reduce': scatter(named),

@@ -1,0 +1,58 @@
+"""Gathering and scattering."""
+import torch
+
+from judge import T, case, main
+
+f64, f16, bf16, i64, i32, i16, i8, u8, b = torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool
+g = torch.tensor([[0, 2, 1], [1, 0, 2]])
+once = torch.tensor([[0, 1, 2, 0], [2, 0, 1, 2]])
+
+case("gather", lambda x, i: x.gather(1, i), T(2, 3), g, nodes=1)
+case("gather smaller", lambda x, i: x.gather(1, i), T(4, 5), g[:, :2])
+case("gather smaller 3-d", lambda x, i: x.gather(-2, i), T(3, 5, 4), g.view(2, 3, 1))
+case("gather first", lambda x, i: x.gather(0, i), T(3, 6), g)
+case("gather 0-d", lambda x, i: x.gather(0, i) + 1, T(), torch.tensor(0))
+case("gather int8", lambda x, i: x.gather(1, i), T(2, 3, dtype=i8), g)
+case("gather bool", lambda x, i: x.gather(1, i), T(2, 3, dtype=b), g)
+case("gather dynamic", lambda x, i: x.gather(1, i.unsqueeze(1)).squeeze(1), T(3, 4), torch.tensor([0, 3, 1]), dynamic={0: (0,), 1: (0,)}, other=[[T(2, 4), torch.tensor([2, 2])]])
+case("scatter", lambda x, i, s: x.scatter(0, i, s), T(3, 4), once, T(2, 4))
+case("scatter larger src", lambda x, i, s: x.scatter(0, i, s), T(3, 5), once, T(4, 6), grad=False)
+case("scatter value", lambda x, i: x.scatter(0, i, 1.5), T(3, 4), once)
+case("scatter value int", lambda x, i: x.scatter(0, i, 7), T(3, 4, dtype=i64), once)
+case("scatter bool", lambda x, i: x.scatter(0, i, True), T(3, 4, dtype=b), once)
+case("scatter empty", lambda x, i, s: x.scatter(0, i, s) + 0, T(3, 4), once[:0], T(2, 4), grad=False)
+case("scatter 0-d", lambda x, i, s: x.scatter(0, i, s) + 0 * x, T(), torch.tensor(0), T())
+case("scatter reduce add", lambda x, i, s: x.scatter(1, i, s, reduce="add"), T(2, 3), g, T(2, 3), grad=False)
+case("scatter value multiply", lambda x, i: x.scatter(1, i, 2.0, reduce="multiply"), T(2, 3), g, grad=False)
+case("scatter_", lambda x, i: torch.zeros(2, 3).scatter_(1, i[:, :1], 1.0) * x, T(2, 3), g)
+case("scatter one hot dynamic", lambda i: torch.zeros(i.shape[0], 5).scatter_(1, i.unsqueeze(1), 1.0), torch.tensor([0, 4, 2]), dynamic={0: (0,)}, other=[[torch.tensor([1, 3])]])
+case("scatter_add", lambda x, i, s: x.scatter_add(0, i, s), T(3, 3), torch.zeros(2, 3, dtype=i64), T(2, 3))
+case("scatter_add larger src", lambda x, i, s: x.scatter_add(1, i, s), T(3, 5), g, T(3, 4), grad=False)
+case("scatter_add int32", lambda x, i, s: x.scatter_add(1, i, s), T(2, 3, dtype=i32), g * 0, T(2, 3, dtype=i32))
+case("scatter_add float16", lambda x, i, s: x.scatter_add(1, i, s), T(2, 3, dtype=f16), g * 0, T(2, 3, dtype=f16))
+case("scatter_add nodes dynamic", lambda x, e: torch.zeros(4, 3).index_add(0, e[1], x[e[0]]), T(4, 3), torch.tensor([[0, 1, 2], [1, 1, 3]]), dynamic={1: (1,)}, other=[[T(4, 3), torch.tensor([[3, 1], [0, 0]])]])
+for r in ("sum", "prod", "mean", "amax", "amin"):
+    for s in (True, False):
+        case(f"scatter_reduce {r} {s}", lambda x, i, u, r=r, s=s: x.scatter_reduce(0, i, u, r, include_self=s), T(4, 3), torch.tensor([[0, 1, 2], [0, 0, 2], [0, 1, 1]]), T(3, 3))
+    case(f"scatter_reduce {r} int", lambda x, i, u, r=r: x.scatter_reduce(0, i, u, r, include_self=False), T(4, dtype=i64), torch.tensor([0, 0, 0, 2]), T(4, dtype=i64))
+case("index_add", lambda x, i, s: x.index_add(0, i, s), T(3, 2), torch.tensor([0, 2, 0]), T(3, 2))
+case("index_add alpha", lambda x, i, s: x.index_add(-1, i, s, alpha=-2), T(2, 3), torch.tensor([0, 2, 0]), T(2, 3))
+case("index_add int16", lambda x, i, s: x.index_add(0, i, s), T(3, dtype=i16), torch.tensor([0, 2, 0]), T(3, dtype=i16))
+case("index_copy", lambda x, i, s: x.index_copy(0, i, s), T(3, 2), torch.tensor([0, 2]), T(2, 2))
+case("index_copy axis 1", lambda x, i, s: x.index_copy(1, i, s), T(2, 3), torch.tensor([0, 2]), T(2, 2))
+case("index_fill", lambda x, i: x.index_fill(0, i, 2.5), T(3, 2), torch.tensor([0, -1]))
+case("index_fill axis 1", lambda x, i: x.index_fill(1, i, 2), T(2, 3, dtype=i64), torch.tensor([0, 2]))
+case("index_fill tensor", lambda x, i, v: x.index_fill(1, i, v), T(2, 3), torch.tensor([0, 2]), T())
+case("index_fill 0-d index", lambda x, i: x.index_fill(1, i, 1.0), T(2, 3), torch.tensor(1))
+for r in ("prod", "mean", "amax", "amin"):
+    case(f"index_reduce {r}", lambda x, i, s, r=r: x.index_reduce(0, i, s, r), T(3, 2), torch.tensor([0, 2, 0]), T(3, 2))
+    case(f"index_reduce {r} without", lambda x, i, s, r=r: x.index_reduce(1, i, s, r, include_self=False), T(2, 3), torch.tensor([0, 2, 0]), T(2, 3))
+case("put", lambda x, i, s: x.put(i, s), T(2, 3), torch.tensor([0, -1]), T(2))
+case("put accumulate", lambda x, i, s: x.put(i, s, True), T(2, 3), torch.tensor([[0, 5], [0, -6]]), T(2, 2))
+case("select_scatter", lambda x, s: torch.select_scatter(x, s, 1, -1), T(2, 3), T(2))
+case("slice_scatter", lambda x, s: torch.slice_scatter(x, s, 1, 0, 5, 2), T(2, 5), T(2, 3))
+case("slice_scatter end", lambda x, s: torch.slice_scatter(x, s, 0, -2), T(5), T(2))
+case("slice_scatter dynamic", lambda x, s: torch.slice_scatter(x, s, 0, 1, s.shape[0] + 1), T(5), T(2), dynamic={1: (0,)}, other=[[T(5), T(3)]])
+case("diagonal_scatter", lambda x, s: torch.diagonal_scatter(x, s, 1), T(3, 4), T(3))
+case("as_strided_scatter", lambda x, s: torch.as_strided_scatter(x, s, (2, 2), (1, 4), 1), T(3, 4), T(2, 2), grad=False)
+main()
