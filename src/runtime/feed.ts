@@ -66,7 +66,8 @@ function checkOne(input: TensorDescription, tensor: Tensor, sizes: Map<string, {
   shape.forEach((dim, axis) => {
     const size = tensor.shape[axis] ?? 0;
     if (typeof dim === 'number' && dim !== size) throw misfit('');
-    if (typeof dim !== 'string') return;
+    // '?' is how some exporters write a size that is not known: it is none in particular.
+    if (typeof dim !== 'string' || dim === '?') return;
     const before = sizes.get(dim);
     if (before !== undefined && before.size !== size)
       throw misfit(`: '${dim}' is ${before.size} in '${before.input}' and ${size} here`);

@@ -63,8 +63,8 @@ describe.skipIf(!hasPython)('files of both exporters of PyTorch, at every opset 
   beforeAll(async () => {
     const all = [];
     for (const row of exported) all.push({ row, ...(await treated(row)) });
-    const program = `import sys; sys.argv = ['exporters.py', 'judge', ${JSON.stringify(folder)}]; exec(open(${JSON.stringify(script)}).read())`;
-    const answers = JSON.parse(python(program, [], JSON.stringify(all.map(({ job }) => job)))) as Answer[];
+    const program = readFileSync(script, 'utf8');
+    const answers: Answer[] = JSON.parse(python(program, ['judge', folder], JSON.stringify(all.map(({ job }) => job))));
     all.forEach(({ row, unchanged, changed, nodes }, index) => {
       done.set(row, { row, unchanged, changed, nodes, ...(answers[index] as Answer) });
     });

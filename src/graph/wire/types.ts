@@ -33,7 +33,8 @@ function readShape(shape: onnx.TensorShapeProto.$Properties | null | undefined):
 }
 
 function readDim(dim: onnx.TensorShapeProto.Dimension.$Properties): Dim {
-  if (dim.dimParam) return dim.dimParam;
+  // paddle2onnx calls every size that it does not know '?': no two of them need be equal.
+  if (dim.dimParam) return dim.dimParam === '?' ? undefined : dim.dimParam;
   if (dim.dimValue === null || dim.dimValue === undefined) return undefined;
   const size = Number(fromLong(dim.dimValue));
   // Some exporters write -1 for a size that is not known.
