@@ -1,13 +1,14 @@
 import { HopfcoleError } from '../files/error.ts';
 import { missing } from './pickle/rebuild.ts';
 import { isDict, isObject, leafOf, type PyRecord, type PyValue, tupleOf } from './pickle/value.ts';
+import { Places } from './places.ts';
 
 export type Members = readonly (readonly [string, PyValue])[];
 
+type Entries = ReadonlyMap<PyValue, PyValue>;
+
 const deepest = 256;
-/** A module may stand in many places, but not in so many that their number explodes. */
-export const mostPlaces = (modules: number) => 20_000 + 20 * modules;
-const mostNames = 1_000_000;
+const nothing: Entries = new Map();
 
 /** `__dict__` of a record, as its pickle gives it; a class with slots gives a pair. */
 export function attributesOf(record: PyRecord): ReadonlyMap<PyValue, PyValue> {
@@ -29,25 +30,25 @@ export function isModule(value: PyValue | undefined): boolean {
  */
 export function moduleState(module: PyRecord, file: string): Members {
   const members: [string, PyValue][] = [];
-  let visits = 0;
-  const seen = new Set<PyRecord>();
+  const places = new Places();
   const visit = (record: PyRecord, path: string, depth: number) => {
-    visits += 1;
-    seen.add(record);
-    if (depth > deepest || visits > mostPlaces(seen.size) || members.length > mostNames)
+    const [parameters, buffers, modules] = ['_parameters', '_buffers', '_modules'].map(
+      (name) => entriesOf(attributesOf(record).get(name)) ?? nothing,
+    ) as [Entries, Entries, Entries];
+    if (depth > deepest || ![parameters, buffers, modules].every((part) => places.enter(part, part.size)))
       throw new HopfcoleError('BAD_CHECKPOINT', 'modules within modules, beyond all measure', { file });
     const attributes = attributesOf(record);
     const fleeting = attributes.get('_non_persistent_buffers_set');
     const isFleeting = (name: PyValue) => isObject(fleeting) && fleeting.kind === 'set' && fleeting.items.has(name);
-    for (const [name, value] of entriesOf(attributes.get('_parameters')) ?? [])
+    for (const [name, value] of parameters)
       if (typeof name === 'string' && value !== null) members.push([`${path}${name}`, tensorIn(value)]);
-    for (const [name, value] of entriesOf(attributes.get('_buffers')) ?? [])
+    for (const [name, value] of buffers)
       if (typeof name === 'string' && value !== null && !isFleeting(name))
         members.push([`${path}${name}`, tensorIn(value)]);
     for (const [name, value] of attributes)
       if (typeof name === 'string' && isPacked(value))
         members.push([`${path}${name}`, missing('a tensor in the packed weights of a quantised layer')]);
-    for (const [name, value] of entriesOf(attributes.get('_modules')) ?? [])
+    for (const [name, value] of modules)
       if (typeof name !== 'string' || value === null) continue;
       else if (isObject(value) && value.kind === 'record' && isModule(value))
         visit(value, `${path}${name}.`, depth + 1);
@@ -75,6 +76,6 @@ function classOf(value: PyValue): string {
     : 'no class';
 }
 
-function entriesOf(value: PyValue | undefined): ReadonlyMap<PyValue, PyValue> | undefined {
+function entriesOf(value: PyValue | undefined): Entries | undefined {
   return isObject(value) && (value.kind === 'dict' || value.kind === 'record') ? value.entries : undefined;
 }

@@ -1,7 +1,8 @@
 import { HopfcoleError } from '../files/error.ts';
 import { attributesOf, isModule, type Members, moduleState } from './module.ts';
 import { missing } from './pickle/rebuild.ts';
-import { isObject, type Leaf, leafOf, type PyValue } from './pickle/value.ts';
+import { isObject, type Leaf, leafOf, type PyObject, type PyValue } from './pickle/value.ts';
+import { Places } from './places.ts';
 
 export interface StateOptions {
   /** Which dict of a checkpoint holds the weights, where it cannot be told: a path such as `ema` or `nets.generator`. */
@@ -29,7 +30,6 @@ const usual = [
 ];
 const deepest = 4;
 const widest = 10_000;
-const mostNames = 1_000_000;
 
 interface Candidate {
   readonly path: string;
@@ -168,26 +168,26 @@ class Search {
     const leaves = new Map<string, Leaf>();
     const fail = (message: string, tensor: string) =>
       new HopfcoleError('BAD_CHECKPOINT', message, { file: this.#file, tensor: tensor.slice(0, 200) });
-    let visits = 0;
-    const visit = (members: Members, path: string, depth: number) => {
+    const places = new Places();
+    const visit = (members: Members, of: object, path: string, depth: number) => {
+      if (!places.enter(of, members.length)) throw fail('more values than is sensible', path);
       for (const [key, value] of members) {
         const name = `${path}${key}`;
-        visits += 1;
-        if (visits > mostNames) throw fail('more values than is sensible', name);
         const leaf = asLeaf(value);
         if (leaf !== undefined) {
           if (leaves.has(name)) throw fail('two tensors would get this name', name);
           leaves.set(name, leaf);
-        } else if (depth < deepest && isContainer(value)) visit(this.membersOf(value) ?? [], `${name}.`, depth + 1);
+        } else if (depth < deepest && isContainer(value))
+          visit(this.membersOf(value) ?? [], value, `${name}.`, depth + 1);
       }
     };
-    visit(candidate.members, '', 0);
+    visit(candidate.members, candidate, '', 0);
     return leaves;
   }
 }
 
 /** What is looked through for the tensors of a state dict; the attributes of other objects are no part of one. */
-function isContainer(value: PyValue): boolean {
+function isContainer(value: PyValue): value is PyObject {
   return isObject(value) && (value.kind !== 'record' || isModule(value));
 }
 

@@ -1,14 +1,14 @@
 import { HopfcoleError } from '../files/error.ts';
 import { readEntry, type ZipArchive } from '../files/zip/read.ts';
 import { type Contents, type OnProblem, tensorsOf } from './contents.ts';
-import { attributesOf, mostPlaces } from './module.ts';
+import { attributesOf } from './module.ts';
 import { missing } from './pickle/rebuild.ts';
 import { isObject, type Leaf, leafOf, type PyRecord, type PyValue } from './pickle/value.ts';
+import { Places } from './places.ts';
 import { openArchive } from './torch.ts';
 
 const codeLimit = 64 * 2 ** 20;
 const deepest = 256;
-const mostNames = 1_000_000;
 
 /** What a class of an archive's code says of itself. */
 interface ScriptClass {
@@ -44,18 +44,14 @@ export async function readTorchScript(archive: ZipArchive, onProblem: OnProblem)
 
 /** In the order of a state dict: a module's parameters, its buffers, then the modules within it. */
 async function collect(root: PyRecord, classes: Classes, leaves: Map<string, Leaf>, file: string): Promise<void> {
-  let visits = 0;
-  const seen = new Set<PyRecord>();
+  const places = new Places();
   const visit = async (record: PyRecord, path: string, depth: number): Promise<void> => {
-    visits += 1;
-    seen.add(record);
-    if (depth > deepest || visits > mostPlaces(seen.size) || leaves.size > mostNames)
+    const held = attributesOf(record);
+    if (depth > deepest || !places.enter(held, held.size))
       throw new HopfcoleError('BAD_CHECKPOINT', 'modules within modules, beyond all measure', { file });
     const type = await classes.find(record.name);
     if (type?.isModule === false) return;
-    const attributes = [...attributesOf(record)].filter(
-      (entry): entry is [string, PyValue] => typeof entry[0] === 'string',
-    );
+    const attributes = [...held].filter((entry): entry is [string, PyValue] => typeof entry[0] === 'string');
     for (const kind of ['parameters', 'buffers'] as const)
       for (const [name, value] of attributes) {
         const leaf = leafOf(value);

@@ -103,6 +103,49 @@ const structures: Case[] = [
       }),
     ),
   ],
+  [
+    'a parameter dict that a thousand modules share',
+    'BAD_CHECKPOINT',
+    root(
+      dict(
+        Object.fromEntries(
+          Array.from({ length: 1000 }, (_, i) => [`w${i}`, i === 0 ? join(w, 'q', [0]) : join('h', [0])]),
+        ),
+      ),
+      'q',
+      [1],
+      '0',
+      newObject('evil', 'Net'),
+      dict({
+        _parameters: '}',
+        _buffers: '}',
+        _modules: dict(
+          Object.fromEntries(
+            Array.from({ length: 1000 }, (_, i) => [
+              `m${i}`,
+              join(newObject('evil', 'Net'), dict({ _parameters: join('h', [1]), _buffers: '}', _modules: '}' }), 'b'),
+            ]),
+          ),
+        ),
+      }),
+      'b',
+    ),
+  ],
+  [
+    'dicts of a thousand that share one another',
+    'BAD_CHECKPOINT',
+    root(
+      dict(
+        Object.fromEntries(
+          Array.from({ length: 1000 }, (_, i) => [`w${i}`, i === 0 ? join(w, 'q', [0]) : join('h', [0])]),
+        ),
+      ),
+      'q',
+      [1],
+      '0',
+      dict({ w, ...Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`d${i}`, join('h', [1])])) }),
+    ),
+  ],
   ['a module without tensors', 'NO_TENSORS', root(module({}))],
   [
     'a storage that is missing',
