@@ -17,7 +17,7 @@ const usual = [
 
 /**
  * The file that holds the weights where a folder was named, as Hugging Face lays models out; any other path as it is.
- * @throws FILE_NOT_FOUND where the folder has none of them.
+ * @throws NOT_A_FILE where the folder has none of them.
  */
 export async function weightsPath(path: string): Promise<string> {
   const isFolder = await stat(path).then(
@@ -34,8 +34,8 @@ export async function weightsPath(path: string): Promise<string> {
     if (isFile) return file;
   }
   throw new HopfcoleError(
-    'FILE_NOT_FOUND',
-    `the folder holds none of ${usual.slice(0, 4).join(', ')}`,
+    'NOT_A_FILE',
+    `a folder that holds none of ${usual.slice(0, 4).join(', ')}`,
     { file: path },
     'Name the file itself',
   );
