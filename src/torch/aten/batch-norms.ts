@@ -63,9 +63,12 @@ function functional(call: Call, training = call.bool('training')): readonly Resu
 
 function affineOf(call: Call, x: Value): { readonly weight: Value; readonly bias: Value } {
   const dtype = x.dtype ?? 'float32';
-  const channels = Number(x.shape?.[1]);
-  const given = (name: string, otherwise: number) =>
-    cast(call.optionalTensor(name) ?? filled(dtype, [channels], otherwise), dtype);
+  const channels = x.shape?.[1];
+  const plain = (otherwise: number) =>
+    typeof channels === 'number'
+      ? filled(dtype, [channels], otherwise)
+      : op.expand(filled(dtype, [1], otherwise), op.shape(x, { start: 1, end: 2 }));
+  const given = (name: string, otherwise: number) => cast(call.optionalTensor(name) ?? plain(otherwise), dtype);
   return { weight: given('weight', 1), bias: given('bias', 0) };
 }
 

@@ -1,6 +1,6 @@
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
-import type { Call } from '../lower/call.ts';
+import { type Call, cast } from '../lower/call.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { rankOf } from '../lower/sizes.ts';
 import { batched, sides, spatial } from './spatial.ts';
@@ -44,7 +44,19 @@ function convolved(call: Call, { x, weight, bias, count }: Weights, pads: readon
     group: call.int('groups', 1),
     pads,
   };
-  return batched(x, count + 2, (batch) => op.conv(batch, weight, bias, attributes));
+  return batched(x, count + 2, (batch) => inRuntimes(batch, weight, bias, (...given) => op.conv(...given, attributes)));
+}
+
+/** Runtimes have convolutions of single precision alone: float64 goes through it. */
+function inRuntimes(
+  x: Value,
+  weight: Value,
+  bias: Value | undefined,
+  maker: (x: Value, weight: Value, bias: Value | undefined) => Value,
+): Value {
+  if (x.dtype !== 'float64') return maker(x, weight, bias);
+  const single = (value: Value) => cast(value, 'float32');
+  return cast(maker(single(x), single(weight), bias === undefined ? undefined : single(bias)), 'float64');
 }
 
 function kernelOf(call: Call, { weight }: Weights): number[] {
@@ -64,7 +76,9 @@ function transposedOf(call: Call, { x, weight, bias, count }: Weights): Value {
     group: call.int('groups', 1),
     pads: sides(spatial(call, 'padding', count, [0])),
   };
-  return batched(x, count + 2, (batch) => op.convTranspose(batch, weight, bias, attributes));
+  return batched(x, count + 2, (batch) =>
+    inRuntimes(batch, weight, bias, (...given) => op.convTranspose(...given, attributes)),
+  );
 }
 
 /** Both kinds in one operator, as decompositions leave it. */

@@ -45,6 +45,6 @@ export const softmaxRules: Rules = {
 };
 
 /** Over no axes at all, as of a single number, it is that number itself. */
-function logSumExp(x: Value, axes: readonly number[], keep: boolean): Value {
+export function logSumExp(x: Value, axes: readonly number[], keep: boolean): Value {
   return axes.length === 0 ? x : reduced(op.reduceLogSumExp, x, axes, keep);
 }
