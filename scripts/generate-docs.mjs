@@ -6,6 +6,7 @@ import { buildSync } from 'esbuild';
 
 // By the module that makes them: its functions by the files they make. A function that gives a record makes the files it names.
 const makers = {
+  'aten-page': { 'docs/aten.md': 'atenPage' },
   'operator-page': { 'docs/operators.md': 'operatorPage' },
   'architecture-page': { 'docs/architectures.md': 'architecturePage' },
   'layer-page': { 'docs/layers.md': 'layerPage', 'docs/spec.schema.json': 'schemaPage' },

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Family, families } from '../../src/torch/aten/table.ts';
-import { uncovered } from '../../src/torch/aten/uncovered.ts';
+import { notCovered } from '../torch/not-covered.ts';
 
 const tests = join(import.meta.dirname, '../torch/aten');
 
@@ -22,7 +22,7 @@ A program of \`torch.export\` (\`.pt2\`) comes as traced or after \`run_decompos
 export function atenPage(): string {
   const count = families.reduce((sum, family) => sum + targetsOf(family).length, 0);
   const sections = families.map(section);
-  const gaps = Object.entries(uncovered).map(([target, why]) => `| \`${target}\` | ${why} |`);
+  const gaps = Object.entries(notCovered).map(([target, why]) => `| \`${target}\` | ${why} |`);
   return `${[
     head,
     `${count} overloads in ${families.length} families.\n`,
@@ -39,7 +39,10 @@ function section(family: Family): string {
   const text = readIfThere(join(tests, `${test}.py`)) + readIfThere(join(tests, `${test}.test.ts`));
   const rows = [...byOperator(targetsOf(family))].map(([operator, overloads]) => {
     const forms = overloads.map(({ overload, target }) => {
-      const marks = [Object.hasOwn(views, target) ? 'view' : '', Object.hasOwn(complex, target) || componentwise.includes(target) ? 'complex' : ''];
+      const marks = [
+        Object.hasOwn(views, target) ? 'view' : '',
+        Object.hasOwn(complex, target) || componentwise.includes(target) ? 'complex' : '',
+      ];
       const shown = marks.filter((mark) => mark !== '').join(', ');
       return shown === '' ? overload : `${overload} (${shown})`;
     });

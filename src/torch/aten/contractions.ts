@@ -1,12 +1,10 @@
-import { ints } from '../../../ops/precision.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
 import type { Rules } from '../lower/rule.ts';
-import { axisOf, rankOf, reshaped, sizesOf } from '../lower/sizes.ts';
+import { axisOf, rankOf } from '../lower/sizes.ts';
 import { inSingle } from './kernels.ts';
 import { worked } from './linear.ts';
-import { times } from './size-math.ts';
 
 /** Sums of products over named axes: Einsum. */
 export const contractionRules: Rules = {
@@ -48,23 +46,6 @@ export const contractionRules: Rules = {
     const bias = call.optionalTensor('bias');
     return bias === undefined ? product : op.add(product, cast(bias, product.dtype ?? 'float32'));
   },
-  'aten.kron.default': (call) => {
-    const [a, b] = operandsOf(call, [call.tensor('self'), call.tensor('other')]) as [Value, Value];
-    const rank = Math.max(rankOf(a), rankOf(b));
-    // Every axis of a stands before its axis of b.
-    const spread = (x: Value, offset: number) => {
-      const missing = rank - rankOf(x);
-      const axes = Array.from({ length: 2 * rank }, (_, axis) => axis);
-      const own = axes.filter((axis) => axis % 2 === offset && axis >= 2 * missing + offset);
-      return op.unsqueeze(x, ints(...axes.filter((axis) => !own.includes(axis))));
-    };
-    const sizes = (x: Value) => [...Array<number>(rank - rankOf(x)).fill(1), ...sizesOf(x)];
-    const [left, right] = [sizes(a), sizes(b)];
-    return reshaped(
-      op.mul(spread(a, 0), spread(b, 1)),
-      left.map((size, axis) => times(size, right[axis] ?? 1)),
-    );
-  },
 };
 
 /** Operands of one element type that Einsum has kernels for. */
@@ -83,7 +64,7 @@ function letters(call: Call, count: number): string[] {
 }
 
 /** The equation with its output said, as PyTorch orders it: the axes behind the dots, then the letters that stand once, capital ones first. */
-function explicit(call: Call, text: string, operands: readonly Value[]): string {
+export function explicit(call: Call, text: string, operands: readonly unknown[]): string {
   const equation = text.replace(/\s/g, '');
   const [inputs = '', output] = equation.split('->');
   if (inputs.split(',').length !== operands.length) throw call.unsupported(`the equation '${text}'`);

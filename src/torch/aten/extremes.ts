@@ -6,7 +6,6 @@ import { type Call, cast } from '../lower/call.ts';
 import type { Result } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { axisOf, rankOf } from '../lower/sizes.ts';
-import { operands } from './arithmetic.ts';
 import { axesOf, reduced } from './axes.ts';
 import { workable } from './kernels.ts';
 
@@ -65,8 +64,6 @@ export const extremeRules: Rules = {
   'aten.min.dim': along('least'),
   'aten.argmax.default': place('most'),
   'aten.argmin.default': place('least'),
-  'aten.max.other': (call) => op.max(operands(call)),
-  'aten.min.other': (call) => op.min(operands(call)),
   'aten.aminmax.default': (call) => {
     const x = compared(call);
     const keep = call.bool('keepdim', false);

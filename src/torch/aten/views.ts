@@ -1,4 +1,3 @@
-import { withDetached } from '../../graph/module-path.ts';
 import * as op from '../../graph/op.ts';
 import type { Call } from '../lower/call.ts';
 import type { Lowering, Rules, ViewRule, ViewRules } from '../lower/rule.ts';
@@ -96,9 +95,6 @@ export const copyRules: Rules = {
   'aten.unsafe_chunk.default': shown('aten.chunk.default'),
   'aten.unsafe_split.Tensor': shown('aten.split.Tensor'),
   'aten.unsafe_split_with_sizes.default': shown('aten.split_with_sizes.default'),
-  'aten.alias_copy.default': (call) => call.tensor('self'),
-  'aten.detach_copy.default': (call) => withDetached(() => op.identity(call.tensor('self'))),
-  'aten.lift_fresh_copy.default': (call) => call.tensor('self'),
   'aten.view.dtype': (call) => {
     const [from, to] = [call.tensor('self'), call.dtype('dtype')];
     if (from.dtype !== to || call.meta('self')?.dtype !== call.outMeta().dtype)
