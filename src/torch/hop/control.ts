@@ -1,12 +1,14 @@
+import { isValue } from '../../graph/apply.ts';
 import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
 import type { HigherOrder } from '../aten/table.ts';
 import { type Call, cast } from '../lower/call.ts';
 import { Cell } from '../lower/cell.ts';
-import type { Result } from '../lower/item.ts';
-import { rankOf } from '../lower/sizes.ts';
-import { bodyOf, graphAt, inlined, operandsOf, positional, valuesOf } from './body.ts';
+import { type Result, Sym } from '../lower/item.ts';
+import { axisOf, rankOf } from '../lower/sizes.ts';
+import type { Argument } from '../schema/program.ts';
+import { bodyOf, bodyOutputs, graphAt, inlined, type Operand, operandsOf, positional, valuesOf } from './body.ts';
 
 /** A truth value without dimensions. */
 function truth(value: Value): Value {
@@ -90,6 +92,47 @@ const map: HigherOrder = (call, scope, report) => {
   return scanned(call, [], sequences, (_, slices) => bodyOf(call, graph, [...slices, ...others], report));
 };
 
+/** torch.vmap: a Scan without state, along the axes that are mapped. */
+const vmap: HigherOrder = (call, scope, report) => {
+  const [, xs, from, captured, to] = positional(call);
+  const graph = graphAt(call, 0);
+  const sequences = valuesOf(call, operandsOf(call, scope, xs));
+  const others = own(operandsOf(call, scope, captured));
+  const ranks = graph.outputs.map((output) =>
+    output.kind === 'tensor' ? (graph.tensors.get(output.name)?.sizes.length ?? 0) : 0,
+  );
+  const axes = (given: Argument | undefined, rank: (index: number) => number): number[] =>
+    operandsOf(call, scope, given).map((axis, index) => (typeof axis === 'number' ? axisOf(axis, rank(index)) : 0));
+  if (sequences.length === 0) throw call.unsupported('no tensor to map over');
+  return op.scan(
+    [],
+    sequences,
+    (_, slices) => {
+      const given = [...slices.map((slice) => new Cell(slice)), ...own(others)];
+      return {
+        carried: [],
+        scanned: bodyOutputs(call, inlined(call, graph, given, report), [...slices, ...contents(others)]),
+      };
+    },
+    {
+      scanInputAxes: axes(from, (index) => rankOf(sequences[index] as Value)),
+      scanOutputAxes: axes(to, (index) => (ranks[index] ?? 0) + 1),
+    },
+  );
+};
+
+/** Tensors that are captured, as they are before the body. */
+function contents(operands: readonly Operand[]): Value[] {
+  return operands.flatMap((operand) => {
+    const content = operand instanceof Cell ? operand.read() : undefined;
+    return isValue(content) ? [content] : operand instanceof Sym ? [operand.value] : [];
+  });
+}
+
+function own(operands: readonly Operand[]): Operand[] {
+  return operands.map((operand) => (operand instanceof Cell ? new Cell(operand.read()) : operand));
+}
+
 /** torch.associative_scan: every prefix, one after the other; the first is the first slice itself. */
 const associativeScan: HigherOrder = (call, scope, report) => {
   const [, xs, additional] = positional(call);
@@ -117,5 +160,6 @@ export const controlRules: Readonly<Record<string, HigherOrder>> = {
   'higher_order.while_loop_stack_output': whileLoop(true),
   'higher_order.scan': scan,
   'higher_order.map_impl': map,
+  'higher_order.vmap': vmap,
   'higher_order.associative_scan': associativeScan,
 };

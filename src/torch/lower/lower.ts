@@ -6,8 +6,9 @@ import * as op from '../../graph/op.ts';
 import { describeType, type Shape, tensorType } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
 import { complexRuleOf, higherOrderRuleOf, isComponentwise, ruleOf, viewRuleOf } from '../aten/table.ts';
+import { withMaps } from '../hop/vmap.ts';
 import type { Argument, ProgramNode, TensorMeta } from '../schema/program.ts';
-import { Call, cast } from './call.ts';
+import { Call, cast, complexOf } from './call.ts';
 import { Cell } from './cell.ts';
 import { computed } from './dtype.ts';
 import { Complex, type Result, Sym, type Tensorial } from './item.ts';
@@ -19,7 +20,7 @@ import type { GraphScope, Report } from './scope.ts';
  * same type, so that everything that is not supported is found at once.
  */
 export function lowerNodes(scope: GraphScope, report: Report): void {
-  for (const node of scope.graph.nodes) {
+  for (const node of withMaps(scope.graph)) {
     const module = (node.stack.at(-1) ?? '').replace(/@\d+/g, '');
     const lower = () => lowerNode(node, module, scope, report);
     withModule(module, node.detached ? () => withDetached(lower) : lower);
@@ -226,7 +227,9 @@ function settled(content: Tensorial, name: string, scope: GraphScope): Tensorial
   if (meta === undefined) return content;
   if (content instanceof Complex)
     return new Complex(settledValue(content.real, meta, name), settledValue(content.imaginary, meta, name));
-  return settledValue(content, meta, name);
+  const own = settledValue(content, meta, name);
+  // Zeros of a complex type and the like: what gives real numbers is their real part.
+  return /^complex/.test(meta.dtype) ? complexOf(own) : own;
 }
 
 function settledValue(value: Value, meta: TensorMeta, name: string): Value {

@@ -42,7 +42,6 @@ case("scan gradient", lambda h, x: scan(lambda c, a: ((c + a).tanh(), (c * a).si
 case("scan along another axis", lambda h, x: scan(lambda c, a: (c + a, c * a), h, x, dim=1), T(3), T(3, 5))
 case("scan reverse", lambda h, x: scan(lambda c, a: (c + a, c * a), h, x, reverse=True), T(3), T(5, 3))
 case("associative_scan", lambda x: associative_scan(lambda a, b: a * b, x, 0, combine_mode="generic"), T(7, 4), grad=False)
-case("associative_scan pointwise", lambda x: associative_scan(lambda a, b: a + b, x, 0, combine_mode="pointwise"), T(7, 4), grad=False)
 
 
 def no_grad(x):
@@ -87,4 +86,7 @@ class Scaled(torch.autograd.Function):
 case("autograd function", lambda x: Scaled.apply(x), T(3), grad=False)
 case("checkpoint", lambda x: torch.utils.checkpoint.checkpoint(lambda a: a.sin().cos(), x, use_reentrant=False), T(3))
 case("vmap", lambda x: torch.vmap(lambda a, b: a * b + 1, in_dims=(0, None))(x, x[0]), T(3, 4))
+case("vmap axes", lambda x, y: torch.vmap(lambda a, c: ((a * c).flip(0), a.sum(-1)), in_dims=(1, 2), out_dims=(1, -1))(x, y), T(2, 3, 4), T(2, 4, 3))
+case("vmap nested", lambda x, y: torch.vmap(lambda a: torch.vmap(lambda c: (a * c).sin() + x.sum())(y))(x), T(3), T(4))
+case("vmap dynamic", lambda x, w: torch.vmap(lambda a: (w * a).sum(1))(x), T(3, 4), T(2, 4), dynamic={0: (0,)}, other=[[T(5, 4), T(2, 4)]])
 main()
