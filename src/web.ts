@@ -74,6 +74,16 @@ export { defaultIr, defaultOpset, type ModelSpec, model } from './graph/model.ts
 export { moduleKey, withModule } from './graph/module-path.ts';
 export * as op from './graph/op.ts';
 // Passes: a model in, a model out.
+export { mergeCasts } from './graph/passes/clean/casts.ts';
+export { type Cleaned, type CleanOptions, type CleanStep, cleanModel } from './graph/passes/clean/clean.ts';
+export { constantsToInitializers } from './graph/passes/clean/constants.ts';
+export { type DuplicateOptions, shareInitializers } from './graph/passes/clean/duplicates.ts';
+export { withFixedInputs, withInputShapes } from './graph/passes/clean/inputs.ts';
+export { mergeMoves } from './graph/passes/clean/moves.ts';
+export { removeNoOps } from './graph/passes/clean/no-ops.ts';
+export { dropUnusedOutputs } from './graph/passes/clean/outputs.ts';
+export { nameScopes } from './graph/passes/clean/scopes.ts';
+export { fixTargets } from './graph/passes/clean/shapes.ts';
 export { removeDead } from './graph/passes/dead.ts';
 export { type EvaluateModel, foldByRunning } from './graph/passes/fold/evaluate.ts';
 export { type FoldOptions, foldConstants } from './graph/passes/fold/fold.ts';
@@ -117,4 +127,8 @@ export type { SamplingOptions } from './runtime/sampling.ts';
 export type { Feeds, RunOptions, RunResult, Session, TensorDescription } from './runtime/session.ts';
 // Programs of PyTorch (torch.export, .pt2) as graphs. Nothing of an archive is run.
 export { type DescribedProgram, describeProgram } from './torch/describe.ts';
+// Files of other exporters: cleaned, parameters under the names of the state dict.
+export { restoreByWeights } from './torch/onnx/by-weights.ts';
+export { type CleanedExport, cleanExport, type ExportOptions } from './torch/onnx/clean.ts';
+export { type Restored, restoreParameters } from './torch/onnx/restore.ts';
 export { type ImportedProgram, type ImportOptions, importProgram } from './torch/program.ts';
