@@ -131,7 +131,7 @@ function logAddExp(a: Value, b: Value, unit: number): Value {
 }
 
 /** The angle of the point (b, a), by atan on the half plane b > 0 and shifts by pi elsewhere. */
-function atan2(a: Value, b: Value): Value {
+export function atan2(a: Value, b: Value): Value {
   const zero = like(a, 0);
   const steep = op.greater(op.abs(a), op.abs(b));
   const origin = op.and(op.equal(a, zero), op.equal(b, zero));

@@ -1,4 +1,5 @@
 import { controlRules } from '../hop/control.ts';
+import { effectRules } from '../hop/effects.ts';
 import { inlineRules } from '../hop/inline.ts';
 import { refusedRules } from '../hop/refused.ts';
 import type { Call } from '../lower/call.ts';
@@ -16,6 +17,9 @@ import { cellRules } from './cells.ts';
 import { choiceRules } from './choices.ts';
 import { classLossRules } from './class-losses.ts';
 import { comparisonRules } from './comparisons.ts';
+import { complexMakerRules, complexRules } from './complex.ts';
+import { complexProductRules } from './complex-products.ts';
+import { componentwise } from './componentwise.ts';
 import { contractionRules } from './contractions.ts';
 import { conversionRules, conversionViews } from './conversions.ts';
 import { convolutionRules } from './convolution.ts';
@@ -50,6 +54,7 @@ import { sortingRules } from './sorting.ts';
 import { specialRules } from './special.ts';
 import { spreadRules } from './spreads.ts';
 import { symbolicRules } from './symbolic.ts';
+import { fourierRules } from './transforms.ts';
 import { vectorNormRules } from './vector-norms.ts';
 import { copyRules, viewRules } from './views.ts';
 import { weightNormRules } from './weight-norms.ts';
@@ -123,9 +128,13 @@ export const families: readonly Family[] = [
   { name: 'Attention', test: 'attention', rules: attentionRules },
   { name: 'Attention of whole modules', test: 'attention', rules: nativeAttentionRules },
   { name: 'Recurrences', test: 'recurrent', rules: recurrentRules },
+  { name: 'Complex numbers', test: 'complex', rules: complexMakerRules, complex: complexRules, componentwise },
+  { name: 'Products of complex numbers', test: 'complex', complex: complexProductRules },
+  { name: 'Fourier transforms', test: 'complex', rules: fourierRules, complex: fourierRules },
   { name: 'Cells of recurrences', test: 'recurrent', rules: cellRules },
   { name: 'Control flow', test: 'control', higherOrder: controlRules },
   { name: 'Wrapped graphs', test: 'control', higherOrder: inlineRules },
+  { name: 'Effects', test: 'control', higherOrder: effectRules },
   { name: 'Graphs that are refused', test: 'control', higherOrder: refusedRules },
 ];
 
@@ -133,7 +142,7 @@ const rules = joined<Lowering>(({ rules = {} }) => rules);
 const views = joined<ViewRule>(({ views = {} }) => views);
 const complex = joined<Lowering>(({ complex = {} }) => complex);
 const higherOrder = joined<HigherOrder>(({ higherOrder = {} }) => higherOrder);
-const componentwise: ReadonlySet<string> = new Set(families.flatMap(({ componentwise = [] }) => componentwise));
+const byParts: ReadonlySet<string> = new Set(families.flatMap(({ componentwise = [] }) => componentwise));
 
 export function ruleOf(target: string): Lowering | undefined {
   return rules.get(target);
@@ -148,7 +157,7 @@ export function complexRuleOf(target: string): Lowering | undefined {
 }
 
 export function isComponentwise(target: string): boolean {
-  return componentwise.has(target);
+  return byParts.has(target);
 }
 
 export function higherOrderRuleOf(target: string): HigherOrder | undefined {

@@ -383,8 +383,7 @@ export function cast(x: Value, dtype: DType): Value {
 }
 
 export function complexOf(real: Value): Complex {
-  const zero = op.mul(real, constant(0, real.dtype));
-  return new Complex(real, zero);
+  return new Complex(real, op.expand(constant(0, real.dtype), op.shape(real)));
 }
 
 /** A number as a scalar value, in its own natural type where none is asked for. */

@@ -1,0 +1,3 @@
+import { judgedByTorch } from './judge.ts';
+
+judgedByTorch('complex');
