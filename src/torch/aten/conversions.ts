@@ -6,7 +6,7 @@ import type { Dim } from '../../graph/type.ts';
 import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
 import type { Lowering, Rules, ViewRule, ViewRules } from '../lower/rule.ts';
-import { like } from './kernels.ts';
+import { like, times } from './kernels.ts';
 
 /** A tensor of its own with the same elements: values of a graph never change, so it is the value itself. */
 const copied: Lowering = (call) => call.tensor('self');
@@ -40,13 +40,21 @@ const converted = (...asked: readonly string[]): ViewRule => ({
   when: (call) => call.meta('self')?.dtype === call.outMeta().dtype && !(call.has('copy') && call.bool('copy')),
 });
 
-/** Dropout does nothing outside of training; in training the kept elements are drawn anew with every run. */
+/** Dropout does nothing outside of training. */
 const dropped = (call: Call, x: Value, train: boolean): Value => {
   const p = call.float('p');
   if (!train || p === 0) return x;
-  if (p >= 1) return op.mul(x, like(x, 0));
-  return op.dropout(x, constant(p, 'float32'), constant(true))[0];
+  return p >= 1 ? op.mul(x, like(x, 0)) : drawn(x, p)[0];
 };
+
+/**
+ * In training the kept elements are drawn anew with every run, and which they were. Not by ONNX's Dropout, which ONNX Runtime takes out of a model
+ * even where it trains.
+ */
+function drawn(x: Value, p: number): [Value, Value] {
+  const mask = op.greaterOrEqual(op.randomUniformLike(x, { dtype: 'float32' }), constant(p, 'float32'));
+  return [op.where(mask, times(x, 1 / (1 - p)), like(x, 0)), mask];
+}
 
 const dropout: ViewRule = {
   of: 'input',
@@ -127,7 +135,7 @@ export const conversionRules: Rules = {
     const [p, train] = [call.float('p'), call.has('train') && call.bool('train')];
     if (!train || p === 0) return [x, spreadOver(constant(true), x)];
     if (p >= 1) return [op.mul(x, like(x, 0)), spreadOver(constant(false), x)];
-    return [...op.dropout(x, constant(p, 'float32'), constant(true))];
+    return drawn(x, p);
   },
 };
 
