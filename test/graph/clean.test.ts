@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromNumbers } from '../../src/files/tensor.ts';
 import * as op13 from '../../src/graph/generated/opset13.ts';
@@ -10,6 +11,7 @@ import { holdsAll, mergeCasts } from '../../src/graph/passes/clean/casts.ts';
 import { cleanModel, countNodes } from '../../src/graph/passes/clean/clean.ts';
 import { constantsToInitializers } from '../../src/graph/passes/clean/constants.ts';
 import { shareInitializers } from '../../src/graph/passes/clean/duplicates.ts';
+import { withFixedInputs, withInputShapes } from '../../src/graph/passes/clean/inputs.ts';
 import { mergeMoves } from '../../src/graph/passes/clean/moves.ts';
 import { removeNoOps } from '../../src/graph/passes/clean/no-ops.ts';
 import { dropUnusedOutputs } from '../../src/graph/passes/clean/outputs.ts';
@@ -20,12 +22,15 @@ import { removeDead } from '../../src/graph/passes/dead.ts';
 import { foldConstants } from '../../src/graph/passes/fold/fold.ts';
 import { remake, rewriteGraph } from '../../src/graph/passes/rewrite.ts';
 import { listedConstants } from '../../src/graph/program-constants.ts';
+import { validate } from '../../src/graph/validate/validate.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { everyNode } from '../../src/graph/walk.ts';
 import { fromProto } from '../../src/graph/wire/read.ts';
 import { toProto } from '../../src/graph/wire/write.ts';
+import { cleanExport } from '../../src/torch/onnx/clean.ts';
 import { hasPython } from '../support/python.ts';
-import { type Feed, judged } from './judge.ts';
+import { errorCode, type Feed, judged } from './judge.ts';
+import { modelOf, steps } from './random-models.ts';
 
 const ints = (...values: number[]): Value => constant(fromNumbers('int64', [values.length], values));
 const x = (shape: readonly (number | string)[] = [2, 3]): Value => input('x', 'float32', shape);
@@ -346,5 +351,78 @@ describe('the cleaning as a whole', () => {
     const built = of([given], op13.relu(given), 13);
     expect(cleanModel(built, { opset: 17 }).model.opsets.get('')).toBe(17);
     expect(() => cleanModel(built, { opset: 99 })).toThrow(/opset/);
+  });
+});
+
+describe('models of random steps', () => {
+  it('are valid when they are clean, and cleaning again changes nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (list) => {
+        const { model: cleaned } = cleanModel(modelOf(list));
+        expect((await validate(toProto(cleaned))).filter(({ severity }) => severity === 'error')).toEqual([]);
+        expect(countNodes(cleanModel(cleaned).model)).toBe(countNodes(cleaned));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('what a file says of itself is not believed further than it can be checked', () => {
+  const texts = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      "['",
+      "['', 'a', 'b']",
+      '%fc : call_function[target=torch.ops.aten.linear.default](args = (%x, %p_w, %p_b)',
+      '{"',
+    ),
+  );
+  it('whatever stands in metadata and names, the model stays valid', async () => {
+    await fc.assert(
+      fc.asyncProperty(texts, texts, texts, texts, async (signature, call, scopes, name) => {
+        const given = x();
+        const y = op.add(
+          op.matMul(given, parameter(`onnx::MatMul_1`, fromNumbers('float32', [3, 2], [1, 2, 3, 4, 5, 6]))),
+          weight('b', 1, 2),
+        );
+        const built = of([given], y);
+        const metadata = new Map([
+          ['pkg.torch.onnx.fx_node', call],
+          ['pkg.torch.onnx.name_scopes', scopes],
+          ['pkg.onnxscript.rewriter.rule_name', `RemoveOptionalBias${call}`],
+        ]);
+        const graph = rewriteGraph(built.graph, (node) => remake(node, { name, metadata }).outputs);
+        const told = new Map([
+          [
+            'pkg.torch.export.ExportedProgram.graph_signature',
+            `p_w: PARAMETER target='${signature}'\np_b: PARAMETER target='b'`,
+          ],
+          ['hopfcole.constants', signature],
+        ]);
+        const { model: cleaned } = await cleanExport({
+          ...built,
+          graph,
+          metadata: told,
+          producer: { name: 'pytorch', version: '2' },
+        });
+        expect((await validate(toProto(cleaned))).filter(({ severity }) => severity === 'error')).toEqual([]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('shapes and values of inputs that cannot be are refused', () => {
+    const given = x([2, 'n']);
+    const built = of([given], op.relu(given));
+    const shaped = (name: string, ...dims: (number | string)[]) => withInputShapes(built, new Map([[name, dims]]));
+    expect(shaped('x', 2, 5).graph.inputs[0]?.shape).toEqual([2, 5]);
+    expect(errorCode(() => shaped('z', 2, 5))).toBe('UNKNOWN_NAME');
+    expect(errorCode(() => shaped('x', 3, 5))).toBe('SHAPE_MISMATCH');
+    expect(errorCode(() => shaped('x', 2))).toBe('SHAPE_MISMATCH');
+    const fixed = (dtype: 'float32' | 'int64', shape: number[]) =>
+      withFixedInputs(built, new Map([['x', fromNumbers(dtype, shape, dtype === 'int64' ? [1n, 2n] : [1, 2])]]));
+    expect(fixed('float32', [2, 1]).graph.inputs).toEqual([]);
+    expect(errorCode(() => fixed('int64', [2, 1]))).toBe('DTYPE_MISMATCH');
+    expect(errorCode(() => fixed('float32', [1, 2]))).toBe('SHAPE_MISMATCH');
   });
 });
