@@ -145,7 +145,7 @@ function filled(call: Call): Value {
 }
 
 /** A value broadcast to the shape of another. */
-export function spreadOver(value: Value, target: Value): Value {
+function spreadOver(value: Value, target: Value): Value {
   const { shape } = target;
   const same =
     value.shape?.length === shape?.length &&

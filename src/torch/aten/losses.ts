@@ -34,7 +34,7 @@ function logOf(p: Value): Value {
   return op.where(op.greater(p, like(p, 0)), inside, like(p, -100));
 }
 
-export function softplus(x: Value): Value {
+function softplus(x: Value): Value {
   return throughSingle(x, op.softplus);
 }
 
