@@ -1,3 +1,4 @@
+import { isValue } from '../../graph/apply.ts';
 import { constant } from '../../graph/make.ts';
 import * as op from '../../graph/op.ts';
 import type { Value } from '../../graph/value.ts';
@@ -31,10 +32,19 @@ function memoryOrder(call: Call): { order: number[]; sizes: number[] } {
       laid,
       order.map((axis) => strides[axis] ?? 0),
     ) ||
-    call.cell('self').isView
+    !coversMemory(call, elements(laid))
   )
     throw call.unsupported('a tensor that is part of another');
   return { order, sizes: laid };
+}
+
+/** Whether a dense tensor of so many elements shows all of its memory: a view of as many elements as its base has is that base, seen otherwise. */
+function coversMemory(call: Call, count: number): boolean {
+  const cell = call.cell('self');
+  if (!cell.isView) return true;
+  const whole = cell.root.read();
+  const sizes = isValue(whole) ? (whole.shape ?? []) : [];
+  return sizes.every((size) => typeof size === 'number') && elements(sizes as number[]) === count;
 }
 
 const elements = (sizes: readonly number[]): number => sizes.reduce((product, size) => product * size, 1);

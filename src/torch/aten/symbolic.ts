@@ -251,6 +251,7 @@ export const symbolicRules: Rules = {
   'aten._assert_tensor_metadata.default': nothing,
   'aten.sym_constrain_range.default': nothing,
   'aten.sym_constrain_range_for_size.default': nothing,
+  'aten.promote_types.default': nothing,
   'torch._check': nothing,
   'torch._functorch.predispatch.lazy_load_decompositions': nothing,
   'aten._functional_assert_async.msg': token,

@@ -45,6 +45,11 @@ export class Cell {
     return this.view !== undefined;
   }
 
+  /** The tensor whose memory it shows; its own, where it is no view. */
+  get root(): Cell {
+    return this.view?.base.root ?? this;
+  }
+
   /** Whether a write reaches every tensor that shares this one's memory. */
   get writable(): boolean {
     return this.view === undefined || (this.view.back !== undefined && this.view.base.writable);
