@@ -53,6 +53,10 @@ function apply(call: Call, scope: GraphScope, report: Report): void {
   const lower = ruleOf(target);
   const inPlace = /^([^.]+)\.([^.]+)_\.([^.]+)$/.exec(target);
   if (higher !== undefined) bind(node, higher(call, scope, report), scope);
+  else if (call.isComplex && view !== undefined && isComponentwise(target) && complexRuleOf(target) === undefined)
+    bindView(call, view, scope);
+  else if (call.isComplex && view !== undefined && complexRuleOf(target) === undefined && isComponentwise(target))
+    bindView(call, view, scope);
   else if (call.isComplex && inPlace === null) bind(node, lowerComplex(call), scope);
   else if (view !== undefined) bindView(call, view, scope);
   else if (lower !== undefined) bind(node, lower(call), scope);
@@ -88,30 +92,44 @@ function runOn(call: Call, part: 'real' | 'imaginary'): Result | readonly Result
   return made;
 }
 
-function bindView(call: Call, rule: ViewRule, scope: GraphScope): void {
-  const base = call.cell(rule.of);
+function bindView(given: Call, rule: ViewRule, scope: GraphScope): void {
+  const base = given.cell(rule.of);
+  // Arguments beside the base say where it is looked at: the same for both parts of a complex one.
+  const call = given.isComplex ? given.onPart('real') : given;
+  const { back } = rule;
+  const names = resultNames(call.node);
   const shows =
     (index: number) =>
     (content: Tensorial): Tensorial =>
-      isValue(content) ? pick(call, rule.show(call, content), index) : call.failComplex();
-  const { back } = rule;
-  const names = resultNames(call.node);
-  const shown = rule.show(call, call.tensor(rule.of));
+      ofParts(content, (part) => pick(call, rule.show(call, part), index));
   const isView = rule.when?.(call) ?? true;
+  const first = base.read();
+  const shown = isValue(first) ? rule.show(call, first) : undefined;
   for (const [index, name] of names.entries()) {
     if (name === undefined) continue;
-    const content = settled(
-      names.length === 1 ? called(pick(call, shown, 0), name) : pick(call, shown, index),
-      name,
-      scope,
-    );
+    const made = shown === undefined ? shows(index)(first) : pick(call, shown, index);
+    const alone = names.length === 1 && isValue(made) ? called(made, name) : made;
+    const content = settled(alone, name, scope);
     const carried =
       back === undefined
         ? undefined
         : (whole: Tensorial, part: Tensorial): Tensorial =>
-            isValue(whole) && isValue(part) ? back(call, whole, part, index) : call.failComplex();
+            ofParts(whole, (own, which) => back(call, own, partOf(part, which), index));
     scope.setCell(name, isView ? new Cell(content, { base, show: shows(index), back: carried }) : new Cell(content));
   }
+  if (call !== given) given.askedBy(call);
+}
+
+type Part = 'real' | 'imaginary';
+
+/** A real tensor by itself, a complex one part by part. */
+function ofParts(content: Tensorial, maker: (own: Value, part: Part) => Value): Tensorial {
+  if (isValue(content)) return maker(content, 'real');
+  return new Complex(maker(content.real, 'real'), maker(content.imaginary, 'imaginary'));
+}
+
+function partOf(content: Tensorial, part: Part): Value {
+  return isValue(content) && part === 'real' ? content : complexOf(content)[part];
 }
 
 function pick(call: Call, shown: Value | readonly Value[], index: number): Value {
@@ -150,7 +168,7 @@ function write(call: Call, functional: string, scope: GraphScope): void {
   const [made] = resultsOf(twin.isComplex ? lowerComplex(twin) : plain?.(twin));
   call.askedBy(twin);
   if (made === undefined || !(isValue(made) || made instanceof Complex)) throw call.unsupported('gives no tensor');
-  cell.write(isValue(made) && isValue(before) ? broadcastTo(cast(made, before.dtype ?? 'float32'), before) : made);
+  cell.write(ofParts(before, (own, part) => broadcastTo(cast(partOf(made, part), own.dtype ?? 'float32'), own)));
   for (const result of resultNames(call.node)) if (result !== undefined) scope.setCell(result, cell);
 }
 

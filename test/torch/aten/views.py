@@ -217,4 +217,16 @@ class Counter(torch.nn.Module):
 
 
 case("write to a buffer", Counter(), T(2), grad=False)
+
+
+def complex_parts(x):
+    z = torch.complex(x, x * 2)
+    w = torch.zeros(3, 4, dtype=torch.complex64)
+    w[:, 1:3] = z[:, :2]
+    w.t()[0] = z[:, -1]
+    w[0].mul_(2)
+    return torch.view_as_real(w), w.abs().sum()
+
+
+case("write to complex", complex_parts, T(3, 4))
 main()
