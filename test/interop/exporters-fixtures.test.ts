@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { openModel, saveModel } from '../../src/cli/model-files.ts';
 import { relativeError } from '../../src/cli/relative-error.ts';
 import { readArrays } from '../../src/cli/tensor-files.ts';
 import { costate } from '../../src/costate/costate.ts';
+import { HopfcoleError } from '../../src/files/error.ts';
 import type { Tensor } from '../../src/files/tensor.ts';
 import { openSession } from '../../src/runtime/node/open.ts';
 import { perform } from '../support/command.ts';
@@ -157,6 +158,45 @@ it("refuses another network's checkpoint", async () => {
   const file = join(fixtures, 'torch-2.1-dynamo.onnx');
   const args = { file, output: join(folder, 'none.onnx'), clean: true, weights: join(fixtures, 'torch-2.1-script.pt') };
   await expect(perform(importWeights, args)).rejects.toMatchObject({ code: 'UNMATCHED_WEIGHTS' });
+});
+
+describe('what cannot be imported leaves nothing behind', () => {
+  const whole = readFileSync(join(fixtures, 'torch-2.1-script.onnx'));
+  const refused = async (bytes: Uint8Array, args: Record<string, unknown> = {}): Promise<string> => {
+    const [file, output] = [join(folder, 'given.onnx'), join(folder, 'never.onnx')];
+    writeFileSync(file, bytes);
+    const error = await perform(importWeights, { file, output, clean: true, ...args }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(existsSync(output)).toBe(false);
+    return error instanceof HopfcoleError ? error.code : String(error);
+  };
+
+  it('a file that ends too early, at any place', async () => {
+    for (const part of [0.1, 0.35, 0.6, 0.85, 0.999])
+      expect(await refused(whole.subarray(0, Math.floor(whole.length * part)))).toMatch(/^[A-Z_]+$/);
+  });
+
+  it.each([
+    [{ shape: 'x=3,y' }, 'SHAPE_MISMATCH'],
+    [{ shape: 'x' }, 'BAD_USAGE'],
+    [{ shape: 'x=1,-2' }, 'BAD_USAGE'],
+    [{ shape: 'z=1' }, 'UNKNOWN_NAME'],
+    [{ fix: 'x=one' }, 'BAD_USAGE'],
+    [{ fix: 'z=1' }, 'UNKNOWN_NAME'],
+    [{ fix: 'x=1' }, 'SHAPE_MISMATCH'],
+    [{ opset: 99 }, 'UNSUPPORTED_OPSET'],
+  ])('%o', async (args, code) => {
+    expect(await refused(whole, args)).toBe(code);
+  });
+});
+
+it('puts weights that lie beside a model into it, and says that it is not the same message', async () => {
+  const file = join(fixtures, '../runtime/external.onnx');
+  const output = join(folder, 'whole.onnx');
+  const { json } = await perform(importWeights, { file, output });
+  expect(json.unchanged).toBe(false);
+  expect((await openModel(output)).proto?.graph?.initializer?.flatMap(({ externalData }) => externalData)).toEqual([]);
 });
 
 it('refuses to differentiate a forest of scikit-learn, by the name of its operator', async () => {
