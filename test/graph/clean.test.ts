@@ -156,7 +156,7 @@ const cases: readonly Case[] = [
   {
     what: 'Transpose after Transpose',
     pass: mergeMoves,
-    build: (v) => op.transpose(op.transpose(op.unsqueeze(v, ints(0)), { perm: [1, 2, 0] }), { perm: [1, 2, 0] }),
+    build: (v) => op.transpose(op.transpose(op.unsqueeze(v, ints(0)), { perm: [1, 2, 0] }), { perm: [0, 2, 1] }),
     left: ['Unsqueeze', 'Transpose'],
   },
   {
