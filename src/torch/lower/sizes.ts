@@ -48,13 +48,20 @@ export function vectorOf(sizes: readonly Size[]): Value {
     if (typeof size === 'number') known.push(size);
     else {
       flush();
-      parts.push(op.reshape(size.value, constant([1], 'int64')));
+      parts.push(asVector(size.value));
     }
   }
   flush();
   const [only] = parts;
   if (only === undefined) return constant([], 'int64');
   return parts.length === 1 ? only : op.concat(parts, { axis: 0 });
+}
+
+/** A scalar as a vector of one: what it was before it was made a scalar, where it was that. */
+function asVector(scalar: Value): Value {
+  const { source } = scalar;
+  const [before] = source.kind === 'output' && source.node.opType === 'Squeeze' ? source.node.inputs : [];
+  return before?.shape?.length === 1 && before.shape[0] === 1 ? before : op.reshape(scalar, constant([1], 'int64'));
 }
 
 /**
