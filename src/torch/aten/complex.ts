@@ -148,6 +148,9 @@ const joined =
     return new Complex(join(contents.map(({ real }) => real)), join(contents.map(({ imaginary }) => imaginary)));
   };
 
+/** All of one number. */
+const filled: Lowering = (call) => numbers.asComplex(operand(call.ignore('self'), 'value'));
+
 /** Rules for complex arguments. */
 export const complexRules: Rules = {
   'aten.view_as_real.default': (call) => numbers.pairs(call.content('self')),
@@ -209,6 +212,13 @@ export const complexRules: Rules = {
     call.ignore('dtype');
     const sizes = vectorOf(call.sizes('size'));
     return new Complex(op.expand(value.real, sizes), op.expand(value.imaginary, sizes));
+  },
+  'aten.copy.default': (call) => numbers.asComplex(call.ignore('self').content('src')),
+  'aten.fill.Scalar': filled,
+  'aten.fill.Tensor': filled,
+  'aten.zero.default': (call) => {
+    const zero = numbers.filledLike(call.content('self'), 0);
+    return new Complex(zero, zero);
   },
   'aten.scalar_tensor.default': (call) => operand(call.ignore('dtype'), 's'),
   'aten.full_like.default': (call) => {

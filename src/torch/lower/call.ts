@@ -125,7 +125,7 @@ export class Call {
 
   complex(name: string): Complex {
     const content = this.content(name);
-    return content instanceof Complex ? content : complexOf(content);
+    return complexOf(content);
   }
 
   tensors(name: string): Value[] {
@@ -382,7 +382,9 @@ export function cast(x: Value, dtype: DType): Value {
   return x.dtype === dtype ? x : op.cast(x, { to: dtype });
 }
 
-export function complexOf(real: Value): Complex {
+export function complexOf(content: Tensorial): Complex {
+  if (content instanceof Complex) return content;
+  const real = content;
   return new Complex(real, op.expand(constant(0, real.dtype), op.shape(real)));
 }
 

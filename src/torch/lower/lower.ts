@@ -55,8 +55,6 @@ function apply(call: Call, scope: GraphScope, report: Report): void {
   if (higher !== undefined) bind(node, higher(call, scope, report), scope);
   else if (call.isComplex && view !== undefined && isComponentwise(target) && complexRuleOf(target) === undefined)
     bindView(call, view, scope);
-  else if (call.isComplex && view !== undefined && complexRuleOf(target) === undefined && isComponentwise(target))
-    bindView(call, view, scope);
   else if (call.isComplex && inPlace === null) bind(node, lowerComplex(call), scope);
   else if (view !== undefined) bindView(call, view, scope);
   else if (lower !== undefined) bind(node, lower(call), scope);

@@ -28,6 +28,18 @@ case("linear", lambda x, w, b: (torch.nn.functional.linear(x, w, b), torch.outer
 case("chosen", lambda z, w, m: (torch.where(m, z, w), z.masked_fill(m, 1 + 1j), z.masked_fill(m, 0)), C(3, 4), C(3, 4), T(3, 4, dtype=torch.bool))
 case("converted", lambda x, z: (x.to(c64) * z, torch.zeros(3, 4, dtype=c64) + z, torch.full((2,), 1 + 2j), torch.ones(3, 4, dtype=c64), torch.zeros_like(z)), T(3, 4), C(3, 4))
 case("double", lambda z: (z * z).real, T(3, 4, dtype=c128))
+
+
+def written(z, w):
+    y = torch.zeros(3, 4, dtype=c64)
+    y[:, 1:3] = z[:, :2] * w[:, :2]
+    y[0] += 1j
+    y.transpose(0, 1)[3].copy_(w[:, 0].real)
+    y.view(-1)[4:6].fill_(2 + 1j)
+    return y
+
+
+case("in place through views", written, C(3, 4), C(3, 4))
 case("in place", lambda z, w: z.clone().mul_(w).add_(1j), C(3, 4), C(3, 4))
 
 
