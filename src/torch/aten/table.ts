@@ -52,6 +52,7 @@ import { searchingRules } from './searching.ts';
 import { softmaxRules } from './softmax.ts';
 import { sortingRules } from './sorting.ts';
 import { specialRules } from './special.ts';
+import { spectrogramRules } from './spectrograms.ts';
 import { spreadRules } from './spreads.ts';
 import { symbolicRules } from './symbolic.ts';
 import { fourierRules } from './transforms.ts';
@@ -131,6 +132,7 @@ export const families: readonly Family[] = [
   { name: 'Complex numbers', test: 'complex', rules: complexMakerRules, complex: complexRules, componentwise },
   { name: 'Products of complex numbers', test: 'complex', complex: complexProductRules },
   { name: 'Fourier transforms', test: 'complex', rules: fourierRules, complex: fourierRules },
+  { name: 'Spectrograms', test: 'complex', rules: spectrogramRules },
   { name: 'Cells of recurrences', test: 'recurrent', rules: cellRules },
   { name: 'Control flow', test: 'control', higherOrder: controlRules },
   { name: 'Wrapped graphs', test: 'control', higherOrder: inlineRules },

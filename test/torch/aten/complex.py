@@ -72,6 +72,8 @@ case("fft float64", lambda x: fft.rfft(x).abs(), T(3, 8, dtype=f64))
 case("fft long", lambda x: (fft.rfft(x), fft.irfft(fft.rfft(x) * 2)), T(2, 1024), gradient_tolerance=1e-3)
 case("fft odd and long", lambda x, y: (fft.fft(x), fft.rfft(y), fft.fft(y, dim=0)), T(1, 601), T(600, 2), gradient_tolerance=1e-3)
 case("fft dynamic", lambda x: (fft.rfft(x).abs(), fft.fft(x).real), T(2, 16), dynamic={0: (0, 1)}, other=[[T(3, 24)]], gradient_tolerance=1e-3)
+case("stft", lambda x: torch.stft(x, 16, 4, window=torch.hann_window(16), return_complex=True).abs(), T(2, 64), dynamic={0: (0, 1)}, other=[[T(3, 80)]], gradient_tolerance=1e-3, decompose=False)
+case("stft forms", lambda x: (torch.stft(x, 16, 8, 12, torch.hann_window(12), center=False, normalized=True, return_complex=True), torch.stft(x, 8, center=False, onesided=False, window=torch.ones(8), return_complex=True)), T(48))
 case("fourier mixing", lambda x: fft.fft(fft.fft(x, dim=-1), dim=-2).real, T(2, 6, 8), dynamic={0: (0,)}, other=[[T(3, 6, 8)]])
 
 if __name__ == "__main__":
