@@ -42,7 +42,8 @@ case("hinge", each(F.hinge_embedding_loss, lambda x, t: F.hinge_embedding_loss(x
 case("ranking", lambda a, b, t: tuple(F.margin_ranking_loss(a, b, t, margin=0.3, reduction=way) for way in ways), T(4), T(4), sign, decompose=False)
 case("cosine", lambda a, b, t: tuple(F.cosine_embedding_loss(a, b, t, margin=0.1, reduction=way) for way in ways) + (F.cosine_embedding_loss(a[0], b[0], t[0]),), T(4, 5), T(4, 5), sign, decompose=False)
 case("triplet", lambda a, b, c: tuple(F.triplet_margin_loss(a, b, c, reduction=way) for way in ways) + (F.triplet_margin_loss(a, b, c, p=1), F.triplet_margin_loss(a, b, c, p=3, swap=True, margin=2)), T(4, 5), T(4, 5), T(4, 5))
-case("multi_margin", lambda x, t, w: tuple(F.multi_margin_loss(x, t, reduction=way) for way in ways) + (F.multi_margin_loss(x, t, p=2, margin=0.5, weight=w.detach()), F.multi_margin_loss(x[0], t[0])), T(4, 5), target, T(5, low=0.5, high=2), decompose=False)
-case("multilabel", lambda x, t, y: (F.multilabel_margin_loss(x, t), F.multilabel_margin_loss(x, t, reduction="none"), F.multilabel_margin_loss(x[0], t[0]), F.multilabel_soft_margin_loss(x, y)), T(3, 4), torch.tensor([[3, 0, -1, 1], [2, -1, -1, -1], [0, 1, 2, 3]]), T(3, 4, low=0, high=1).round(), decompose=False, grad=False)
+case("multi_margin", lambda x, t, w: tuple(F.multi_margin_loss(x, t, reduction=way) for way in ways) + (F.multi_margin_loss(x, t, p=2, margin=0.5, weight=w.detach()), F.multi_margin_loss(x[0], t[0])), T(4, 5), target, T(5, low=0.5, high=2))
+# PyTorch 2.13's own decomposition of it gives another number than the operator.
+case("multilabel", lambda x, t, y: (F.multilabel_margin_loss(x, t), F.multilabel_margin_loss(x, t, reduction="none"), F.multilabel_margin_loss(x[0], t[0]), F.multilabel_soft_margin_loss(x, y)), T(3, 4), torch.tensor([[3, 0, -1, 1], [2, -1, -1, -1], [0, 1, 2, 3]]), T(3, 4, low=0, high=1).round(), decompose=False)
 
 main()
