@@ -182,7 +182,7 @@ async function gradientsCompared(
       }
       const { worst, largest } = gap(got, expected);
       found.gradient = Math.max(found.gradient, worst / Math.max(largest, 1e-30));
-      if (!(worst <= tolerance * largest + 2 * (call.lost[`grad:${name}`] ?? 0) + 1e-7))
+      if (!(worst <= tolerance * largest + 2 * (call.lost[`grad:${name}`] ?? 0) + 1e-6))
         fail('gradient', `call ${k}, '${name}': off by ${shown(worst)} of ${shown(largest)} [${expected.shape}]`);
     }
   }

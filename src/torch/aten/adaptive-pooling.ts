@@ -6,6 +6,7 @@ import { type Call, cast } from '../lower/call.ts';
 import type { Size } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { dimOf, rankOf, reshaped, scalarOf, sizeAt, sizesOf } from '../lower/sizes.ts';
+import { throughSingle } from './kernels.ts';
 import { batched, writable } from './spatial.ts';
 
 function outputSizes(call: Call, count: number): Size[] {
@@ -28,7 +29,9 @@ const average =
     const kernel = dividing(x, axes, sizes);
     if (kernel !== undefined) {
       if (kernel.every((size) => size === 1)) return x;
-      return batched(x, count + 2, (batch) => op.averagePool(batch, { kernelShape: kernel, strides: kernel }));
+      return throughSingle(x, (single) =>
+        batched(single, count + 2, (batch) => op.averagePool(batch, { kernelShape: kernel, strides: kernel })),
+      );
     }
     return axes.reduce((y, axis, place) => averagedAlong(y, axis, sizes[place] ?? 1), x);
   };

@@ -6,7 +6,7 @@ import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { rankOf, scalarOf, sizesOf } from '../lower/sizes.ts';
-import { times } from './kernels.ts';
+import { throughSingle, times } from './kernels.ts';
 import { batched, sides, spatial, writable } from './spatial.ts';
 
 /** The windows of a pool, one number for each spatial axis. */
@@ -71,8 +71,8 @@ const maxPool =
     const self = call.tensor('self');
     const windows = windowsOf(call, count);
     const dtype = self.dtype ?? 'float32';
-    // Runtimes pool floating-point numbers.
-    const x = isFloat(dtype) ? self : cast(self, 'float64');
+    // Runtimes pool floating-point numbers; co-states of pools are convolutions, which they have of single precision alone.
+    const x = dtype === 'float64' ? cast(self, 'float32') : isFloat(dtype) ? self : cast(self, 'float64');
     const { pads, ceilMode } = padsOf(windows, x);
     const attributes = {
       kernelShape: windows.kernel,
@@ -85,8 +85,9 @@ const maxPool =
     const axis = constant([0], 'int64');
     const [values, places] = op.maxPool(alone ? op.unsqueeze(x, axis) : x, attributes);
     const back = (y: Value) => (alone ? op.squeeze(y, axis) : y);
-    if (!call.target.includes('indices')) return back(values);
-    return [back(values), back(op.mod(places, planeOf(x, count)))];
+    const pooled = cast(back(values), dtype);
+    if (!call.target.includes('indices')) return pooled;
+    return [pooled, back(op.mod(places, planeOf(x, count)))];
   };
 
 /** Elements of one plane: ONNX counts places through the whole tensor, PyTorch in each plane. */
@@ -118,7 +119,7 @@ const averagePool =
       ...(includePad || divisor !== undefined ? { countIncludePad: 1 } : {}),
       ...(ceilMode === undefined ? {} : { ceilMode }),
     };
-    const mean = batched(x, count + 2, (batch) => op.averagePool(batch, attributes));
+    const mean = throughSingle(x, (single) => batched(single, count + 2, (batch) => op.averagePool(batch, attributes)));
     if (divisor !== undefined) {
       if (ceilMode !== undefined)
         throw call.unsupported('divisor_override with ceil_mode=True of sizes that are not known');
