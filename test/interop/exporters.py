@@ -106,7 +106,7 @@ NETWORKS = {
         {0: "batch"},
     ),
 }
-OPSETS = {"script": (11, 14, 17, 20), "dynamo": (18, 20, 21, 23)}
+OPSETS = {"script": (11, 14, 17, 20), "dynamo": (18, 20, 23, 24)}
 
 
 @contextlib.contextmanager
