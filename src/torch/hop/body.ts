@@ -44,6 +44,11 @@ export function operandsOf(call: Call, scope: GraphScope, ...given: readonly (Ar
 /** A graph's results on operands: its nodes become nodes of the graph that is being built. What it writes to reaches the operands themselves. */
 export function inlined(call: Call, graph: ProgramGraph, operands: readonly Operand[], report: Report): Result[] {
   const scope = new GraphScope(graph);
+  if (graph.inputs.length > operands.length)
+    throw broken(
+      call,
+      `a graph of ${call.target} takes ${graph.inputs.length} inputs, but is given ${operands.length}`,
+    );
   for (const [index, input] of graph.inputs.entries()) give(call, scope, input, operands[index]);
   lowerNodes(scope, report);
   return graph.outputs.map((output) => resultOf(call, scope, output));
@@ -81,12 +86,12 @@ function resultOf(call: Call, scope: GraphScope, output: Argument): Result {
     const symbol = scope.symbol(output.name);
     if (symbol !== undefined) return symbol;
   }
-  throw new HopfcoleError(
-    'BAD_PROGRAM',
-    `a graph of ${call.target} gives what none of its nodes made`,
-    { node: call.node.name, operator: call.target },
-    'Save the program again with torch.export.save',
-  );
+  throw broken(call, `a graph of ${call.target} gives what none of its nodes made`);
+}
+
+function broken(call: Call, message: string): HopfcoleError {
+  const where = { node: call.node.name, operator: call.target };
+  return new HopfcoleError('BAD_PROGRAM', message, where, 'Save the program again with torch.export.save');
 }
 
 /** Operands as values, and what makes operands of such values again inside a body. Read here: what a view shows is made outside of the body. */
