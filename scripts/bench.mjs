@@ -4,7 +4,9 @@ import { buildSync } from 'esbuild';
 
 const [name, ...flags] = process.argv.slice(2);
 if (name === undefined) {
-  console.error('usage: npm run bench -- operators|files|checkpoints|programs|costate|layers|recurrent|generation|ssm|attention [flags]');
+  console.error(
+    'usage: npm run bench -- operators|files|checkpoints|programs|costate|layers|recurrent|generation|ssm|attention [flags]',
+  );
   process.exit(2);
 }
 const outfile = `node_modules/.cache/bench-${name}.mjs`;

@@ -28,7 +28,8 @@ async function main(words: readonly string[]): Promise<number> {
     .strict()
     .exitProcess(false)
     .parserConfiguration({ 'camel-case-expansion': false, 'duplicate-arguments-array': true })
-    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    // yargs lays out the help of a command that it runs, whether or not anybody asked for it: without a width that costs nothing.
+    .wrap(words.includes('--help') || words.length === 0 ? Math.min(110, process.stdout.columns ?? 110) : null)
     .epilogue('Each command: hopfcole COMMAND --help');
   for (const command of commands)
     parser.command(

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../files/node/package-root.ts';
 
-/** The package's version, from the package.json that stands above both src/ and dist/src/. */
+/** The package's version. */
 export const version: string = readVersion();
 
 function readVersion(): string {
-  const up = import.meta.url.endsWith('.ts') ? '../../package.json' : '../../../package.json';
-  return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }

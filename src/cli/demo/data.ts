@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { HopfcoleError } from '../../files/error.ts';
+import { packageRoot } from '../../files/node/package-root.ts';
 import { fromNumbers, type Tensor, toNumbers } from '../../files/tensor.ts';
 import { readArrays } from '../tensor-files.ts';
 
@@ -35,8 +36,7 @@ export const recordedAtoms = 10;
 
 /** A file of the demo, in the package or in the repository. */
 export function fixture(name: string): string {
-  const up = import.meta.url.endsWith('.ts') ? '../../../fixtures/digits/' : '../../../../fixtures/digits/';
-  const path = fileURLToPath(new URL(up + name, import.meta.url));
+  const path = join(packageRoot(), 'fixtures/digits', name);
   if (existsSync(path)) return path;
   throw new HopfcoleError(
     'FILE_NOT_FOUND',

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { HopfcoleError } from '../../files/error.ts';
+import { packageRoot } from '../../files/node/package-root.ts';
 
 /**
  * The compiled file that a worker or a child starts from. Node runs no TypeScript there, so sources (as in the tests) use what was built.
@@ -8,8 +9,7 @@ import { HopfcoleError } from '../../files/error.ts';
  */
 export function compiledEntry(name: 'child-main' | 'worker-main'): string {
   const fromSource = import.meta.url.endsWith('.ts');
-  const url = new URL(fromSource ? `../../../dist/src/runtime/node/${name}.js` : `./${name}.js`, import.meta.url);
-  const path = fileURLToPath(url);
+  const path = join(packageRoot(), 'dist/src/runtime/node', `${name}.js`);
   if (!existsSync(path))
     throw new HopfcoleError(
       'NOT_BUILT',
