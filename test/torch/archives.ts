@@ -27,8 +27,8 @@ export async function zipped(entries: Iterable<[string, Uint8Array]>, options?: 
   return sink.bytes();
 }
 
-export function imported(bytes: Uint8Array, name = 'hostile.pt2'): Promise<ImportedProgram> {
-  return importProgram(memorySource(bytes, name));
+export function imported(bytes: Uint8Array, name = 'hostile.pt2', method?: string): Promise<ImportedProgram> {
+  return importProgram(memorySource(bytes, name), { method });
 }
 
 /** The fixture with the JSON of its entry that ends so changed in place, or as what the function gives (text as it is). */

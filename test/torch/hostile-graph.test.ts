@@ -523,9 +523,18 @@ describe('a branch', () => {
 
 describe('an archive of two programs', () => {
   it('asks which, lists them, and gives each', async () => {
-    const bytes = withJson('methods', 'models/encode.json', () => undefined);
-    const error = await refusal(bytes);
+    const bytes = await withJson('methods', 'models/encode.json', () => undefined);
+    const error = await refusal(Promise.resolve(bytes));
     expect(error.code).toBe('AMBIGUOUS_PROGRAM');
     expect(error.message).toContain("'encode', 'decode'");
+    for (const [method, used] of [
+      ['encode', ['weight', 'bias']],
+      ['decode', ['1.weight', '1.bias']],
+    ] as const) {
+      const program = await imported(bytes, 'methods.pt2', method);
+      expect(program.methods).toEqual(['encode', 'decode']);
+      expect(program.parameters.used).toEqual(used);
+    }
+    await expect(imported(bytes, 'methods.pt2', 'train')).rejects.toMatchObject({ code: 'AMBIGUOUS_PROGRAM' });
   });
 });

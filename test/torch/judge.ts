@@ -12,7 +12,7 @@ import { openSession } from '../../src/runtime/node/open.ts';
 import { type ImportedProgram, importProgram } from '../../src/torch/program.ts';
 import type { CorpusCall, CorpusEntry } from './corpus.ts';
 
-export type Phase = 'import' | 'check' | 'run' | 'output' | 'costate' | 'gradient';
+type Phase = 'import' | 'check' | 'run' | 'output' | 'costate' | 'gradient';
 
 export interface Failure {
   readonly phase: Phase;

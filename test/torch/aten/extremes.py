@@ -44,6 +44,8 @@ case("cumprod zeros", lambda x: torch.cumprod(x, 1), torch.tensor([[1.0, 0.0, 3.
 case("cumprod int", lambda x: torch.cumprod(x, 0), T(3, 7, dtype=i32))
 case("cumprod one", lambda x: torch.cumprod(x, 0), T(1, 3))
 case("logcumsumexp", lambda x: torch.logcumsumexp(x, 1), T(3, 7) * 50)
+case("running, dynamic", lambda x: (torch.cumprod(x, 1), torch.logcumsumexp(x, 0), *torch.cummax(x, 1)), T(3, 5), dynamic={0: (0, 1)}, other=[[T(2, 8)], [T(1, 2)]], decompose=False, gradient_tolerance=1e-3)
+case("diff", lambda x, y: (torch.diff(x), torch.diff(x, n=2, dim=0), torch.diff(x, prepend=x[:, :1]), torch.diff(y), torch.trapezoid(x, dx=0.5), torch.trapezoid(x, dim=0)), T(4, 5), T(4, dtype=i64))
 case("logcumsumexp infinite", lambda x: torch.logcumsumexp(x, 1), torch.tensor([[-inf, -inf, 1.0, 2.0], [-inf, 0.0, -inf, 3.0]]), grad=False)
 
 if __name__ == "__main__":
