@@ -128,7 +128,7 @@ describe('a folder in place of a file', () => {
   it('with no weights is refused; so are links out of it', async () => {
     const empty = folder();
     mkdirSync(join(empty, 'model.safetensors'));
-    expect(await fails(check, { file: empty })).toMatchObject({ code: 'FILE_NOT_FOUND' });
+    expect(await fails(check, { file: empty })).toMatchObject({ code: 'NOT_A_FILE' });
     const links = folder(['containers/pytorch_model.bin.index.json', 'pytorch_model.bin.index.json']);
     for (const shard of ['pytorch_model-00001-of-00002.bin', 'pytorch_model-00002-of-00002.bin'])
       symlinkSync(container(shard), join(links, shard));
