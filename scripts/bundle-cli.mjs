@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 
 const outdir = 'dist/src/cli';
-rmSync(join(outdir, 'chunks'), { recursive: true, force: true });
+// The library's own files stand beside it in dist/; of the command line's nothing else is read.
+rmSync(outdir, { recursive: true, force: true });
 const { metafile } = buildSync({
   entryPoints: ['src/cli/main.ts'],
   bundle: true,

@@ -85,7 +85,7 @@ describe('the package as npm packs it', () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('holds what runs and what is read, no sources and no tests, in 2 MB', () => {
+  it('holds what runs and what is read, no sources and no tests, in 3 MB', () => {
     const paths = packed?.files.map(({ path }) => path) ?? [];
     const tops = new Set(paths.map((path) => path.split('/')[0]));
     expect([...tops].filter((top) => !['dist', 'docs', 'examples', 'fixtures'].includes(top ?? '')).sort()).toEqual(
@@ -94,7 +94,7 @@ describe('the package as npm packs it', () => {
     expect(paths.filter((path) => /\.test\.|^dist\/(test|bench|examples)\//.test(path))).toEqual([]);
     expect(paths.filter((path) => /^dist\/.*(?<!\.d)\.ts$/.test(path))).toEqual([]);
     expect(paths.filter((path) => path.startsWith('fixtures/') && !path.startsWith('fixtures/digits/'))).toEqual([]);
-    expect(packed?.size).toBeLessThan(2_000_000);
+    expect(packed?.size).toBeLessThan(3_000_000);
   });
 
   it('has every file that exports names, and every opset from 13 to 24', () => {
