@@ -66,8 +66,8 @@ const resized =
 
 function resize(call: Call, x: Value, axes: readonly number[], { sizes, scales }: Wanted, manner: Manner): Value {
   const attributes = { ...manner, axes };
-  if (scales !== undefined && keepsSizes(call, x, axes, scales))
-    return op.resize(x, undefined, constant(scales, 'float32'), undefined, attributes);
+  const fitting = scales === undefined ? undefined : fittingScales(call, x, axes, scales);
+  if (fitting !== undefined) return op.resize(x, undefined, constant(fitting, 'float32'), undefined, attributes);
   if (sizes === undefined) throw call.unsupported('scale factors that give other sizes in float32');
   return op.resize(x, undefined, undefined, vectorOf(sizes), attributes);
 }
@@ -80,6 +80,15 @@ function keepsSizes(call: Call, x: Value, axes: readonly number[], scales: reado
     if (typeof from !== 'number' || typeof to !== 'number') return true;
     return Math.floor(Math.fround(from * Math.fround(scales[place] ?? 1))) === to;
   });
+}
+
+/** The scales, moved by a last digit of float32 where they would give other sizes; undefined where that does not do. */
+function fittingScales(call: Call, x: Value, axes: readonly number[], scales: readonly number[]): number[] | undefined {
+  const fitting = scales.map((scale, place) => {
+    const moved = [0, -1, 1, -2, 2].map((digits) => Math.fround(scale * (1 + digits * 2 ** -23)));
+    return moved.find((near) => keepsSizes(call, x, axes.slice(place, place + 1), [near]));
+  });
+  return fitting.every((scale): scale is number => scale !== undefined) ? (fitting as number[]) : undefined;
 }
 
 /** Places of no more elements are written out. */
