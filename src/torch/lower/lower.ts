@@ -34,7 +34,7 @@ function lowerNode(node: ProgramNode, module: string, scope: GraphScope, report:
     const [ignored] = call.ignored;
     if (ignored !== undefined) throw call.unsupported(`the argument '${ignored}'`);
   } catch (error) {
-    if (!(error instanceof HopfcoleError)) throw error;
+    if (!(error instanceof HopfcoleError)) throw strange(error, node);
     if (error.code !== 'UNSUPPORTED_OPERATOR')
       throw error.at({ node: node.name, operator: error.where.operator ?? node.target });
     const known = report.unsupported.get(error.message) ?? { count: 0, modules: new Set<string>(), node: node.name };
@@ -44,6 +44,19 @@ function lowerNode(node: ProgramNode, module: string, scope: GraphScope, report:
     standIn(node, scope);
   }
   noteModules(node, scope, report);
+}
+
+/** A rule met what no PyTorch writes (a size that no list can have, a number where an integer stands): the program is at fault, and names the node. */
+function strange(error: unknown, node: ProgramNode): unknown {
+  if (!(error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError)) return error;
+  const problem = new HopfcoleError(
+    'BAD_PROGRAM',
+    `its arguments make no sense: ${error.message.slice(0, 200)}`,
+    { node: node.name, operator: node.target },
+    'Save the program again with torch.export.save',
+  );
+  problem.cause = error;
+  return problem;
 }
 
 function apply(call: Call, scope: GraphScope, report: Report): void {
