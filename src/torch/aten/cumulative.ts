@@ -6,8 +6,9 @@ import type { Value } from '../../graph/value.ts';
 import { type Call, cast } from '../lower/call.ts';
 import type { Result } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
-import { axisOf, rankOf } from '../lower/sizes.ts';
+import { axisOf, rankOf, sizeAt } from '../lower/sizes.ts';
 import { inSingle, like, workable } from './kernels.ts';
+import { steps } from './size-math.ts';
 import { logSumExp } from './softmax.ts';
 
 function operand(call: Call): Value {
@@ -36,10 +37,21 @@ export const cumulativeRules: Rules = {
       ? prefixes<[Value]>([x], axis, ([a], [b]) => [logAddExp(a, b)])[0]
       : overTriangle(x, axis, Number.NEGATIVE_INFINITY, (rows) => logSumExp(rows, [rankOf(rows) - 1], false)),
   ),
-  'aten.diff.default': (call) => differences(call),
+  'aten.trapezoid.dx': (call) => {
+    const y = inSingle(cast(call.tensor('y'), call.outDType()));
+    return op.mul(areas(y, call.int('dim', -1)), call.number('dx', y.dtype ?? 'float32', 1));
+  },
   'aten.cummax.default': (call) => extreme(call, op.greaterOrEqual),
   'aten.cummin.default': (call) => extreme(call, op.lessOrEqual),
 };
+
+/** Half the sums of neighbours along an axis, added up. */
+function areas(y: Value, dim: number): Value {
+  const axis = axisOf(dim, rankOf(y));
+  const later = op.slice(y, ints(1), ints(far), ints(axis));
+  const sums = op.add(later, op.slice(y, ints(0), ints(-1), ints(axis)));
+  return op.mul(op.reduceSum(sums, ints(axis), { keepdims: false }), like(y, 0.5));
+}
 
 /** The extreme of every prefix, and where it stood last. */
 function extreme(call: Call, reaches: (a: Value, b: Value) => Value): readonly Result[] {
@@ -47,19 +59,19 @@ function extreme(call: Call, reaches: (a: Value, b: Value) => Value): readonly R
   const x = cast(given, workable(given.dtype ?? 'float32'));
   const axis = axisOf(call.int('dim'), rankOf(x));
   if (rankOf(x) === 0) return [x, constant(0, 'int64')];
-  const size = x.shape?.[axis];
-  if (typeof size !== 'number') throw call.unsupported('along an axis of a size that is not known');
-  const shape = Array.from({ length: rankOf(x) }, (_, own) => (own === axis ? size : 1));
-  const places = op.reshape(constant([...Array(size).keys()], 'int64'), ints(...shape));
-  const [values, found] = prefixes<[Value, Value]>([x, op.expand(places, op.shape(x))], axis, ([a, i], [b, j]) => {
+  const others = Array.from({ length: rankOf(x) }, (_, own) => own).filter((own) => own !== axis);
+  const all = steps(sizeAt(x, axis));
+  const places = others.length === 0 ? all : op.unsqueeze(all, ints(...others));
+  const join = ([a, i]: [Value, Value], [b, j]: [Value, Value]): [Value, Value] => {
     const later = reaches(b, a);
     return [op.where(later, b, a), op.where(later, j, i)];
-  });
-  return [values, found];
+  };
+  const parts: [Value, Value] = [x, op.expand(places, op.shape(x))];
+  return isKnown(x, axis) ? prefixes(parts, axis, join) : oneByOne(parts, axis, join);
 }
 
 /**
- * An associative operation over every prefix of known length: in each round every element is joined with what stands 1, 2, 4, ... before it. `join` is given
+ * An associative operation over every prefix; where its length is known, in each round every element is joined with what stands 1, 2, 4, ... before it. `join` is given
  * the earlier part first.
  */
 function prefixes<T extends readonly Value[]>(
@@ -67,7 +79,8 @@ function prefixes<T extends readonly Value[]>(
   axis: number,
   join: (earlier: T, later: T) => readonly Value[],
 ): T {
-  const size = Number(parts[0]?.shape?.[axis]);
+  const size = parts[0]?.shape?.[axis];
+  if (typeof size !== 'number') return oneByOne(parts, axis, join);
   const cut = (x: Value, from: number, to: number) => op.slice(x, ints(from), ints(to), ints(axis));
   let now = parts;
   for (let step = 1; step < size; step *= 2) {
@@ -99,29 +112,27 @@ function overTriangle(x: Value, axis: number, beyond: number, reduce: (rows: Val
   return op.transpose(reduce(rows), { perm: back });
 }
 
-/** Of neighbours along an axis, n times. */
-function differences(call: Call): Value {
-  const given = call.tensor('self');
-  const axis = axisOf(call.int('dim', -1), rankOf(given));
-  const ends = [call.optionalTensor('prepend'), given, call.optionalTensor('append')].filter(
-    (one) => one !== undefined,
+/** The same along an axis of unknown length, step by step. */
+function oneByOne<T extends readonly Value[]>(
+  parts: T,
+  axis: number,
+  join: (earlier: T, later: T) => readonly Value[],
+): T {
+  const cut = (x: Value, from: number, to: number) => op.slice(x, ints(from), ints(to), ints(axis));
+  const firsts = parts.map((x) => op.squeeze(cut(x, 0, 1), ints(axis)));
+  const rests = parts.map((x) => cut(x, 1, far));
+  const count = parts.length;
+  const made = op.scan(
+    firsts,
+    rests,
+    (before, next) => {
+      const joined = join(before as unknown as T, next as unknown as T);
+      return { carried: joined, scanned: joined };
+    },
+    { scanInputAxes: parts.map(() => axis), scanOutputAxes: parts.map(() => axis) },
   );
-  let x = ends.length === 1 ? given : op.concat(ends, { axis });
-  for (let count = call.int('n', 1); count > 0; count--) {
-    const [later, earlier] = [op.slice(x, ints(1), ints(far), ints(axis)), op.slice(x, ints(0), ints(-1), ints(axis))];
-    x =
-      x.dtype === 'bool'
-        ? op.xor(later, earlier)
-        : cast(op.sub(workablyOf(later), workablyOf(earlier)), x.dtype ?? 'float32');
-  }
-  return x;
-}
-
-/** Beyond the end of every axis. */
-const far = 2 ** 31 - 1;
-
-function workablyOf(x: Value): Value {
-  return cast(x, workable(x.dtype ?? 'float32'));
+  const scanned = made.slice(count);
+  return parts.map((x, part) => op.concat([cut(x, 0, 1), scanned[part] ?? x], { axis })) as unknown as T;
 }
 
 /** log(exp a + exp b), where both are -inf too. */
