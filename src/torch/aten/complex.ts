@@ -8,6 +8,7 @@ import { Complex, type Result, type Tensorial } from '../lower/item.ts';
 import type { Lowering, Rules } from '../lower/rule.ts';
 import { axisOf, rankOf, vectorOf } from '../lower/sizes.ts';
 import { axesOf } from './axes.ts';
+import { trigonometric } from './complex-functions.ts';
 import * as numbers from './complex-numbers.ts';
 import { like } from './kernels.ts';
 import { vectorNorm } from './vector-norms.ts';
@@ -58,37 +59,6 @@ const power = (call: Call): Result => {
     if (exponent.value === 0.5) return numbers.root(base);
   }
   return numbers.exponential(numbers.product(operand(call, 'exponent'), numbers.logarithm(base)));
-};
-
-/** cos(x + iy) and sin(x + iy), and those of i times it. */
-const parts = (z: Tensorial) => ({ x: numbers.realOf(z), y: numbers.imaginaryOf(z) });
-const trigonometric: Readonly<Record<string, (z: Tensorial) => Tensorial>> = {
-  cos: (z) => {
-    const { x, y } = parts(z);
-    return new Complex(op.mul(op.cos(x), op.cosh(y)), op.neg(op.mul(op.sin(x), op.sinh(y))));
-  },
-  sin: (z) => {
-    const { x, y } = parts(z);
-    return new Complex(op.mul(op.sin(x), op.cosh(y)), op.mul(op.cos(x), op.sinh(y)));
-  },
-  cosh: (z) => {
-    const { x, y } = parts(z);
-    return new Complex(op.mul(op.cosh(x), op.cos(y)), op.mul(op.sinh(x), op.sin(y)));
-  },
-  sinh: (z) => {
-    const { x, y } = parts(z);
-    return new Complex(op.mul(op.sinh(x), op.cos(y)), op.mul(op.cosh(x), op.sin(y)));
-  },
-  tanh: (z) => {
-    const { x, y } = parts(z);
-    const [twiceX, twiceY] = [op.add(x, x), op.add(y, y)];
-    const below = op.add(op.cosh(twiceX), op.cos(twiceY));
-    return new Complex(op.div(op.sinh(twiceX), below), op.div(op.sin(twiceY), below));
-  },
-  sigmoid: (z) => {
-    const shrunk = numbers.exponential(numbers.negated(z));
-    return numbers.reciprocal(numbers.plus(shrunk, like(numbers.realOf(z), 1)));
-  },
 };
 
 const equal = (call: Call): Value => {

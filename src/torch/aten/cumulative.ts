@@ -11,6 +11,9 @@ import { inSingle, like, workable } from './kernels.ts';
 import { steps } from './size-math.ts';
 import { logSumExp } from './softmax.ts';
 
+/** Beyond the end of every axis. */
+const far = 2 ** 31 - 1;
+
 function operand(call: Call): Value {
   const dtype = call.dtype('dtype') ?? call.outDType();
   return inSingle(cast(call.tensor('self'), isFloat(dtype) ? dtype : workable(dtype)));
@@ -37,6 +40,19 @@ export const cumulativeRules: Rules = {
       ? prefixes<[Value]>([x], axis, ([a], [b]) => [logAddExp(a, b)])[0]
       : overTriangle(x, axis, Number.NEGATIVE_INFINITY, (rows) => logSumExp(rows, [rankOf(rows) - 1], false)),
   ),
+  'aten.diff.default': (call) => {
+    const parts = ['prepend', 'self', 'append'].flatMap((name) => (call.has(name) ? [call.tensor(name)] : []));
+    const dtype = call.outDType();
+    const wide = parts.map((part) => (dtype === 'bool' ? part : cast(part, isFloat(dtype) ? dtype : workable(dtype))));
+    const axis = axisOf(call.int('dim', -1), rankOf(wide[0] as Value));
+    let x = wide.length === 1 ? (wide[0] as Value) : op.concat(wide, { axis });
+    for (let round = call.int('n', 1); round > 0; round--) {
+      const later = op.slice(x, ints(1), ints(far), ints(axis));
+      const earlier = op.slice(x, ints(0), ints(-1), ints(axis));
+      x = dtype === 'bool' ? op.xor(later, earlier) : op.sub(later, earlier);
+    }
+    return x;
+  },
   'aten.trapezoid.dx': (call) => {
     const y = inSingle(cast(call.tensor('y'), call.outDType()));
     return op.mul(areas(y, call.int('dim', -1)), call.number('dx', y.dtype ?? 'float32', 1));
