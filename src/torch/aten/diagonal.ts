@@ -9,7 +9,7 @@ import { ordered, overwritten, restored, withLast } from './cuts.ts';
 import { least, minus, plus, steps, times } from './size-math.ts';
 
 /** The two axes of a diagonal, and how far it lies above the main one. */
-export interface Diagonal {
+interface Diagonal {
   readonly offset: number;
   readonly axes: readonly [number, number];
 }
@@ -52,7 +52,7 @@ export function diagonal(x: Value, at: Diagonal): Value {
 }
 
 /** `x` with `part` as its diagonal. */
-export function withDiagonal(x: Value, part: Value, at: Diagonal): Value {
+function withDiagonal(x: Value, part: Value, at: Diagonal): Value {
   const { flat, order, rows, columns } = laidOut(x, at);
   const { start, count, step } = places(rows, columns, at.offset);
   const whole = overwritten(flat, part, rankOf(flat) - 1, steps(count, step, start));

@@ -43,7 +43,7 @@ export function indexedBy(call: Call, name = 'indices'): Indexed {
   return { axes, indices, mask };
 }
 
-export function isMask(index: Value): boolean {
+function isMask(index: Value): boolean {
   return index.dtype === 'bool' || index.dtype === 'uint8';
 }
 

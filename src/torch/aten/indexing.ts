@@ -8,7 +8,7 @@ import { ordered, restored, withFirst } from './cuts.ts';
 import { areAdjacent, type Indexed, indexedBy, together } from './index-lists.ts';
 
 /** `x[.., i, ..]`: one index is a Gather; several, of one shape, a GatherND of the axes brought to the front. */
-export function indexed(x: Value, { axes, indices }: Indexed): Value {
+function indexed(x: Value, { axes, indices }: Indexed): Value {
   const [axis, ...others] = axes;
   const [index] = indices;
   if (axis === undefined || index === undefined) return x;

@@ -13,7 +13,7 @@ function alike(call: Call, name = 'tensors'): Value[] {
   return call.tensors(name).map((tensor) => cast(tensor, dtype));
 }
 
-export function concatenated(tensors: readonly Value[], axis: number): Value {
+function concatenated(tensors: readonly Value[], axis: number): Value {
   const [only] = tensors;
   return tensors.length === 1 && only !== undefined ? only : op.concat(tensors, { axis });
 }
@@ -38,7 +38,7 @@ const stack: Lowering = (call) => {
 };
 
 /** At least `rank` axes: as torch.atleast_1d, 2d and 3d add them. */
-export function atLeastRank(x: Value, rank: number): Value {
+function atLeastRank(x: Value, rank: number): Value {
   const own = rankOf(x);
   if (own >= rank) return x;
   if (own === 0) return op.reshape(x, constant(new Array<number>(rank).fill(1), 'int64'));
@@ -68,7 +68,7 @@ const atLeast =
       : atLeastRank(call.tensor('self'), rank);
 
 /** Copies along each axis; more counts than axes are new axes in front. */
-export function tiled(x: Value, repeats: readonly Size[]): Value {
+function tiled(x: Value, repeats: readonly Size[]): Value {
   const rank = rankOf(x);
   const ahead = repeats.length - rank;
   const counts = ahead < 0 ? [...new Array<Size>(-ahead).fill(1), ...repeats] : repeats;

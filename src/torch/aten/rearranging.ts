@@ -10,7 +10,7 @@ import { diagonal, diagonalOf } from './diagonal.ts';
 import { minus, plus, quotient, steps, times } from './size-math.ts';
 
 /** The elements of the named axes in reverse order. */
-export function flipped(x: Value, axes: readonly number[]): Value {
+function flipped(x: Value, axes: readonly number[]): Value {
   if (axes.length === 0 || rankOf(x) === 0) return x;
   const all = (value: number | bigint) =>
     constant(

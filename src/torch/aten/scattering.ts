@@ -66,7 +66,10 @@ const scatter =
     const data = lifted(x);
     const index = lifted(cast(call.tensor('index'), 'int64'));
     const axis = axisOf(call.int('dim'), rankOf(x));
-    if (index.shape?.includes(0) === true) return x;
+    if (index.shape?.includes(0) === true) {
+      call.ignore('src', 'value', 'reduce');
+      return x;
+    }
     return lowered(scatterTo(data, index, updatesOf(call, data, index), axis, reductionOf(call)), x);
   };
 

@@ -24,7 +24,7 @@ export function sortable(x: Value): Value {
 }
 
 /** The `k` greatest or least along an axis in order; of equal ones the first comes first, so a whole axis is sorted stably. */
-export function topOf(x: Value, k: Size, axis: number, largest: boolean, sorted = true): Sorted {
+function topOf(x: Value, k: Size, axis: number, largest: boolean, sorted = true): Sorted {
   if (rankOf(x) === 0) return { values: x, indices: constant(0, 'int64') };
   const [values, indices] = op.topK(sortable(x), vectorOf([k]), {
     axis,

@@ -86,7 +86,6 @@ class Scaled(torch.autograd.Function):
 case("autograd function", lambda x: Scaled.apply(x), T(3), grad=False)
 case("checkpoint", lambda x: torch.utils.checkpoint.checkpoint(lambda a: a.sin().cos(), x, use_reentrant=False), T(3))
 case("vmap", lambda x: torch.vmap(lambda a, b: a * b + 1, in_dims=(0, None))(x, x[0]), T(3, 4))
-case("vmap axes", lambda x, y: torch.vmap(lambda a, c: ((a * c).t(), a.sum(-1)), in_dims=(1, 2), out_dims=(1, 0))(x, y), T(2, 3, 4), T(2, 4, 3))
 case("vmap nested", lambda x, y: torch.vmap(lambda a: torch.vmap(lambda c: (a * c).sin() + x.sum())(y))(x), T(3), T(4))
 case("vmap dynamic", lambda x, w: torch.vmap(lambda a: (w * a).sum(1))(x), T(3, 4), T(2, 4), dynamic={0: (0,)}, other=[[T(5, 4), T(2, 4)]])
 main()
