@@ -13,7 +13,8 @@ export interface Inner {
 }
 
 /**
- * The values inside a graph that `names` name: modules by their path (`blocks.0.attn`, also written `module:blocks.0.attn`), values by their own name.
+ * The values inside a graph that `names` name: modules by their path (`blocks.0.attn`, also written `module:blocks.0.attn`, `inner/blocks.0.attn`), values by
+ * their own name.
  * In the order in which the graph computes them.
  */
 export function innerValues(
@@ -25,8 +26,8 @@ export function innerValues(
   const order = new Map<Node, number>(model.graph.nodes.map((node, index) => [node, index]));
   const found: Inner[] = [];
   for (const name of names) {
-    const path = name.replace(/^module:/, '');
-    const value = modules.get(path) ?? (path === name ? values.get(name) : undefined);
+    const path = name.replace(/^(?:modules?|inner)[:/.]/, '');
+    const value = modules.get(name) ?? values.get(name) ?? modules.get(path) ?? values.get(path);
     const at = value?.source.kind === 'output' ? order.get(value.source.node) : undefined;
     if (value !== undefined && at !== undefined) found.push({ name, value, at });
   }

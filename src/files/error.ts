@@ -42,8 +42,8 @@ export class HopfcoleError extends Error {
   }
 }
 
-/** Names come from files and may be of any length: an error stays readable. */
-const longestMessage = 1000;
+/** Names come from files and may be of any length: an error stays readable. Lists of what is missing or not supported are long on purpose. */
+const longestMessage = 4000;
 const longestName = 300;
 
 function clipped(text: string, longest: number): string {
