@@ -39,7 +39,7 @@ export function conjugate(a: Tensorial): Tensorial {
   return isValue(a) ? a : new Complex(a.real, op.neg(a.imaginary));
 }
 
-export function squaredSize(a: Tensorial): Value {
+function squaredSize(a: Tensorial): Value {
   if (isValue(a)) return op.mul(a, a);
   return op.add(op.mul(a.real, a.real), op.mul(a.imaginary, a.imaginary));
 }

@@ -52,7 +52,7 @@ export const linearRules: Rules = {
   'aten.linalg_multi_dot.default': (call) => chain(call, 'tensors'),
 };
 
-export const isFloating = (dtype: DType | undefined): boolean =>
+const isFloating = (dtype: DType | undefined): boolean =>
   dtype === 'float16' || dtype === 'float32' || dtype === 'float64';
 
 /** A factor in an element type that runtimes multiply in. */
@@ -65,7 +65,7 @@ function factor(call: Call, name: string): Value {
 }
 
 /** alpha a b + beta c of matrices, as one Gemm that takes their transposes as they are. */
-export function matrixProduct(a: Value, b: Value, c: Value | undefined, alpha = 1, beta = 1): Value {
+function matrixProduct(a: Value, b: Value, c: Value | undefined, alpha = 1, beta = 1): Value {
   if (!isFloating(a.dtype)) return op.matMul(a, b);
   const [left, right] = [untransposed(a), untransposed(b)];
   return op.gemm(left ?? a, right ?? b, c, {

@@ -27,7 +27,7 @@ export const recurrentRules: Rules = {
 };
 
 /** All layers on x [time, batch, in], each as its operator: output, final states and, of an LSTM, cells [layers * directions, batch, H]. */
-export function stacked(
+function stacked(
   call: Call,
   kind: RecurrentKind,
   nonlinearity: Nonlinearity,

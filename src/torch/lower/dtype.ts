@@ -10,7 +10,7 @@ type Category = 'bool' | 'integer' | 'float' | 'complex';
 
 const order: readonly Category[] = ['bool', 'integer', 'float', 'complex'];
 
-export function categoryOf(dtype: DType): Category {
+function categoryOf(dtype: DType): Category {
   const { kind } = dtypes[dtype];
   if (kind === 'complex') return 'complex';
   if (kind === 'float') return 'float';
@@ -49,7 +49,7 @@ function raised(dtype: DType, number: DType): DType {
 const floats: readonly DType[] = ['float16', 'bfloat16', 'float32', 'float64'];
 
 /** torch.promote_types. */
-export function promote(a: DType, b: DType): DType {
+function promote(a: DType, b: DType): DType {
   if (a === b) return a;
   const [low, high] = order.indexOf(categoryOf(a)) <= order.indexOf(categoryOf(b)) ? [a, b] : [b, a];
   const [lower, category] = [categoryOf(low), categoryOf(high)];

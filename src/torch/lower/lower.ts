@@ -196,14 +196,14 @@ function resultsOf(result: Result | readonly Result[]): readonly Result[] {
 }
 
 /** Names of a node's results in order; undefined for one that has none. */
-export function resultNames(node: ProgramNode): (string | undefined)[] {
+function resultNames(node: ProgramNode): (string | undefined)[] {
   return node.outputs
     .flatMap((output): readonly Argument[] => (output.kind === 'list' ? output.items : [output]))
     .map((output) => (output.kind === 'tensor' || output.kind === 'symbol' ? output.name : undefined));
 }
 
 /** Gives the results of a node their names. */
-export function bind(node: ProgramNode, result: Result | readonly Result[], scope: GraphScope): void {
+function bind(node: ProgramNode, result: Result | readonly Result[], scope: GraphScope): void {
   const results = resultsOf(result);
   const outputs = node.outputs.flatMap((output): readonly Argument[] =>
     output.kind === 'list' ? output.items : [output],
