@@ -11,6 +11,8 @@ import { readSignature } from './signature.ts';
 const major = 8;
 /** Graphs within graphs (branches of a cond within branches ...). */
 const deepestGraph = 24;
+/** No operator has a longer name. */
+const longestTarget = 200;
 
 /**
  * The program in an archive's JSON. Stack traces and the paths of sources in it are not kept.
@@ -104,7 +106,7 @@ function readNode(field: Field, index: number, argument: (field: Field) => Argum
   const named = field.at('name');
   const metadata = field.at('metadata');
   return {
-    target: target.replace(/^torch\.ops\./, ''),
+    target: target.replace(/^torch\.ops\./, '').slice(0, longestTarget),
     name: named.given ? named.text() : (nameOf(outputs[0]) ?? `node_${index}`),
     inputs: field
       .at('inputs')
