@@ -43,7 +43,7 @@ export class HopfcoleError extends Error {
 }
 
 /** Names come from files and may be of any length: an error stays readable. Lists of what is missing or not supported are long on purpose. */
-const longestMessage = 3000;
+const longestMessage = 1500;
 const longestName = 300;
 
 function clipped(text: string, longest: number): string {

@@ -60,15 +60,12 @@ const formats: Readonly<Record<string, string>> = {
   'safetensors.index.json': 'safetensors-sharded',
 };
 
-/** The one format of the list that is not read: PyTorch before 1.6. */
-const legacy = 'mlp-legacy';
-
 const names: string[] = JSON.parse(
   hasPython
     ? python(`
 import sys; sys.path.insert(0, 'fixtures'); import networks, json; print(json.dumps(list(networks.CASES)))`)
     : '[]',
-).filter((name: string) => name !== legacy);
+);
 
 describe.skipIf(!hasPython)('checkpoints made by PyTorch', () => {
   let folder = '';
@@ -115,7 +112,7 @@ describe.skipIf(!hasPython)('checkpoints made by PyTorch', () => {
     const network = caseOf(name);
     const { json } = await perform(inspect, { file: join(folder, network.checkpoint) });
     const expected = found[network.checkpoint] ?? {};
-    expect(json.format).toBe(formats[network.container]);
+    expect(json.format).toBe(name === 'mlp-legacy' ? 'torch-legacy' : formats[network.container]);
     expect(json.problems).toEqual([]);
     const parameters = json.parameters as Parameter[];
     // What stands before a module's name in every key (DataParallel's 'module.') may be left out or kept.
@@ -127,17 +124,6 @@ describe.skipIf(!hasPython)('checkpoints made by PyTorch', () => {
     }
     expect(json.parameterCount).toBe(parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0));
     expect((await perform(check, { file: join(folder, network.checkpoint) })).json).toMatchObject({ problems: [] });
-  });
-
-  it('names the format of a file that PyTorch wrote before 1.6', async () => {
-    const { checkpoint, spec } = caseOf(legacy);
-    const file = join(folder, checkpoint);
-    const refused = { code: 'UNSUPPORTED_FORMAT' };
-    await expect(perform(check, { file })).rejects.toMatchObject(refused);
-    await expect(
-      perform(importWeights, { file, spec: join(folder, spec), output: join(output, 'l.onnx') }),
-    ).rejects.toMatchObject(refused);
-    expect((await perform(inspect, { file })).json).toMatchObject({ format: 'torch-legacy', problems: [refused] });
   });
 
   it('refuses what the specification does not use, and takes it with --partial', async () => {
