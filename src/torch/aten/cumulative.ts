@@ -53,13 +53,16 @@ export const cumulativeRules: Rules = {
     }
     return x;
   },
-  'aten.trapezoid.dx': (call) => {
-    const y = inSingle(cast(call.tensor('y'), call.outDType()));
-    return op.mul(areas(y, call.int('dim', -1)), call.number('dx', y.dtype ?? 'float32', 1));
-  },
+  'aten.trapezoid.dx': (call) => evenAreas(call),
+  'aten.trapz.dx': (call) => evenAreas(call),
   'aten.cummax.default': (call) => extreme(call, op.greaterOrEqual),
   'aten.cummin.default': (call) => extreme(call, op.lessOrEqual),
 };
+
+function evenAreas(call: Call): Value {
+  const y = inSingle(cast(call.tensor('y'), call.outDType()));
+  return op.mul(areas(y, call.int('dim', -1)), call.number('dx', y.dtype ?? 'float32', 1));
+}
 
 /** Half the sums of neighbours along an axis, added up. */
 function areas(y: Value, dim: number): Value {

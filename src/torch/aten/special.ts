@@ -33,9 +33,51 @@ function erfc(x: Value): Value {
   const half = like(x, 0.5);
   const near = op.sub(like(x, 1), throughSingle(x, op.erf));
   const z = op.clip(x, half);
+  return op.where(op.greater(x, half), op.exp(op.sub(logScaled(z), op.mul(z, z))), near);
+}
+
+/** log(erfc(z) e^(z^2)) of z >= 0. */
+function logScaled(z: Value): Value {
   const t = op.reciprocal(plus(times(z, 0.5), 1));
-  const far = op.mul(t, op.exp(op.sub(polynomial(t, tail), op.mul(z, z))));
-  return op.where(op.greater(x, half), far, near);
+  return op.add(op.log(t), polynomial(t, tail));
+}
+
+/** erfc(x) e^(x^2). */
+function erfcx(x: Value): Value {
+  const half = like(x, 0.5);
+  const low = op.min([x, half]);
+  return op.where(
+    op.greater(x, half),
+    op.exp(logScaled(op.clip(x, half))),
+    op.mul(erfc(low), op.exp(op.mul(low, low))),
+  );
+}
+
+/** The logarithm of the normal distribution, below -1 from the tail's own. */
+function logNdtr(x: Value): Value {
+  const edge = like(x, -1);
+  const near = op.log(times(erfc(times(op.clip(x, edge), -Math.SQRT1_2)), 0.5));
+  const z = times(op.min([x, edge]), -Math.SQRT1_2);
+  return op.where(op.less(x, edge), plus(op.sub(logScaled(z), op.mul(z, z)), -Math.LN2), near);
+}
+
+/** Abramowitz and Stegun, 9.8.1 and 9.8.2: the modified Bessel function of order 0, in (x / 3.75)^2 and, times e^-x sqrt(x), in 3.75 / x. */
+const besselNear = [0.0045813, 0.0360768, 0.2659732, 1.2067492, 3.0899424, 3.5156229, 1];
+const besselFar = [
+  0.00392377, -0.01647633, 0.02635537, -0.02057706, 0.00916281, -0.00157565, 0.00225319, 0.01328592, 0.39894228,
+];
+
+/** `scaled`: times e^-|x|. */
+function i0(x: Value, scaled = false): Value {
+  const size = op.abs(x);
+  const edge = like(x, 3.75);
+  const low = times(op.min([size, edge]), 1 / 3.75);
+  const high = op.clip(size, edge);
+  const near = polynomial(op.mul(low, low), besselNear);
+  const far = op.div(polynomial(op.div(edge, high), besselFar), op.sqrt(high));
+  const isNear = op.less(size, edge);
+  if (scaled) return op.where(isNear, op.mul(near, op.exp(op.neg(op.min([size, edge])))), far);
+  return op.where(isNear, near, op.mul(far, op.exp(high)));
 }
 
 /** M. Giles, Approximating the erfinv function (2010): two polynomials in w = -log(1 - x^2). */
@@ -112,6 +154,11 @@ export const specialRules: Rules = {
   'aten.lgamma.default': precise(lgamma),
   'aten.digamma.default': precise(digamma),
   'aten.special_entr.default': composed(entropy),
+  'aten.i0.default': precise((x) => i0(x)),
+  'aten.special_i0.default': precise((x) => i0(x)),
+  'aten.special_i0e.default': precise((x) => i0(x, true)),
+  'aten.special_erfcx.default': precise(erfcx),
+  'aten.special_log_ndtr.default': precise(logNdtr),
   'aten.special_ndtr.default': composed((x) => times(erfc(times(x, -Math.SQRT1_2)), 0.5)),
   'aten.special_ndtri.default': composed((p) => times(erfinv(plus(times(p, 2), -1)), Math.SQRT2)),
 };
