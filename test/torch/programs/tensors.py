@@ -269,3 +269,21 @@ def _():
 
     return case(net, torch.randint(0, 256, (2, 3, 8, 9), dtype=torch.uint8), dynamic=(({0: Dim("b"), 2: Dim("h", min=3, max=64), 3: Dim("w", min=3, max=64)},),),
                 others=[(torch.randint(0, 256, (1, 3, 6, 5), dtype=torch.uint8),)], double=False)
+
+
+class SpecialFunctions(nn.Module):
+    """Those of windows (i0) and of tails (log_ndtr, erfcx), on both sides of where their series meet."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(5, 6)
+
+    def forward(self, x):
+        y = self.lin(x)
+        tails = torch.special.log_ndtr(1.5 * y), torch.special.erfcx(y), torch.special.ndtr(y)
+        return torch.i0(4 * y), torch.special.i0(y), torch.special.i0e(5 * y), *tails, torch.trapz(y, dx=0.5), torch.trapezoid(y, dim=0)
+
+
+@program("tensor-special-functions")
+def _():
+    return case(SpecialFunctions(), torch.randn(4, 5), dynamic=({0: torch.export.Dim.AUTO},), others=[(torch.randn(7, 5),)])
