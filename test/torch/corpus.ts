@@ -65,26 +65,26 @@ function hashOf(family: string): string {
 
 /**
  * The corpus, exported anew where a family's sources are newer than what the cache holds (about a second per program; two processes at a time).
- * Without `build`, families that are not there are left out.
+ * Without `build`, families that are not there are left out. `every`: of each family, every so-many-th program.
  */
-export async function corpus(wanted: readonly string[] = families(), build = true): Promise<CorpusEntry[]> {
+export async function corpus(wanted: readonly string[] = families(), build = true, every = 1): Promise<CorpusEntry[]> {
   mkdirSync(cache, { recursive: true });
-  const waiting = wanted.filter((family) => build && !existsSync(folderOf(family)));
+  const waiting = wanted.filter((family) => build && !existsSync(folderOf(family, every)));
   const workers = [0, 1].map(async () => {
-    for (let family = waiting.shift(); family !== undefined; family = waiting.shift()) await exported(family);
+    for (let family = waiting.shift(); family !== undefined; family = waiting.shift()) await exported(family, every);
   });
   await Promise.all(workers);
   return wanted
-    .filter((family) => existsSync(folderOf(family)))
+    .filter((family) => existsSync(folderOf(family, every)))
     .flatMap((family) => {
-      const folder = folderOf(family);
+      const folder = folderOf(family, every);
       const entries = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as CorpusEntry[];
       return entries.map((entry) => ({ ...entry, folder }));
     });
 }
 
-function folderOf(family: string): string {
-  return join(cache, `${family}-${hashOf(family)}`);
+function folderOf(family: string, every: number): string {
+  return join(cache, `${family}-${every === 1 ? '' : `every-${every}-`}${hashOf(family)}`);
 }
 
 /** Whether another process that still lives exports it now. */
@@ -101,12 +101,12 @@ function isUnderway(folder: string): boolean {
   });
 }
 
-async function exported(family: string): Promise<void> {
-  const folder = folderOf(family);
+async function exported(family: string, every: number): Promise<void> {
+  const folder = folderOf(family, every);
   while (!existsSync(folder) && isUnderway(folder)) await new Promise((resolve) => setTimeout(resolve, 500));
   if (existsSync(folder)) return;
   const made = `${folder}.${process.pid}`;
-  const child = spawn(python, [join(here, 'programs.py'), made, '--family', family], {
+  const child = spawn(python, [join(here, 'programs.py'), made, '--family', family, '--every', String(every)], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';

@@ -1,6 +1,6 @@
 """Exports the programs of test/torch/programs and saves what PyTorch makes of them.
 
-    programs.py OUT [--family F,..] [--only NAME,..] [--list]
+    programs.py OUT [--family F,..] [--only NAME,..] [--list] [--every N]
 
 Per program: NAME.pt2 (as traced), NAME-decomposed.pt2 (run_decompositions), NAME-strict.pt2 where the case asks for it, and NAME-K.safetensors
 for the example inputs (K = 0) and those of other sizes: `in:I` flattened inputs, `out:I` flattened outputs, `mut:BUFFER` buffers after the call,
@@ -213,6 +213,7 @@ def main():
     parser.add_argument("--family", default=",".join(FAMILIES))
     parser.add_argument("--only")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--every", type=int, default=1, help="of each family, every N-th program")
     options = parser.parse_args()
     torch.set_num_threads(1)
     os.makedirs(options.out, exist_ok=True)
@@ -220,7 +221,10 @@ def main():
     manifest, families = [], options.family.split(",")
     for family in families:
         importlib.import_module(f"programs.{family}")
-    owner = {name: family for name, family in FAMILY.items() if family in families}
+    owner = {}
+    for family in families:
+        names = [name for name, own in FAMILY.items() if own == family]
+        owner.update({name: family for name in names[::options.every]})
     if options.list:
         print("\n".join(f"{family}\t{name}" for name, family in owner.items()))
         return

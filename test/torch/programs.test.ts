@@ -6,14 +6,17 @@ import { judged } from './judge.ts';
 /** What is known not to be as PyTorch has it, by program and variant, and why. */
 const known: Readonly<Record<string, string>> = {};
 
+/** PyTorch takes a second and more to export a program: CI judges all of them (HOPFCOLE_CORPUS=whole), a run on a person's machine every third. */
+const every = process.env.HOPFCOLE_CORPUS === 'whole' ? 1 : 3;
+
 describe.skipIf(!hasPython).each(families())('programs of %s', (family) => {
   let entries: CorpusEntry[] = [];
   beforeAll(async () => {
-    entries = await corpus([family]);
+    entries = await corpus([family], true, every);
   }, 600_000);
 
   it('are exported, but for those PyTorch cannot export', () => {
-    expect(entries.length).toBeGreaterThan(5);
+    expect(entries.length).toBeGreaterThan(15 / every / 3);
     expect(entries.filter(({ variants }) => variants.length === 0).map(({ name, notes }) => [name, notes])).toEqual([]);
   });
 

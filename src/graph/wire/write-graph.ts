@@ -155,8 +155,12 @@ export class GraphWriter {
     nodes: NodeInit[],
   ): string {
     const inner = nameIn(scope, value);
-    if (name === inner && (scope.outer === undefined || graph.origin !== undefined)) return name;
     const own = value.source.kind === 'output' && nodesOfGraph.has(value.source.node);
+    if (
+      name === inner &&
+      (scope.outer === undefined || (graph.origin !== undefined && (own || !movedOut(value, graph))))
+    )
+      return name;
     if (own && (name === inner || (name === '' && !this.taken(scope).has(inner)))) {
       this.taken(scope).add(inner);
       return inner;
@@ -232,4 +236,11 @@ function inFileOrder(
 function nodeStem({ metadata, opType }: Node): string {
   const module = metadata.get(moduleKey);
   return module === undefined ? `node_${opType}` : `${module}/${opType}`;
+}
+
+/** Whether a pass took a value out of a subgraph that was read: as a constant of the whole, or as what an outer node gives as well. */
+function movedOut(value: Value, { origin, parameters }: Graph): boolean {
+  if (parameters.includes(value)) return false;
+  const nodes = (origin as GraphInit | undefined)?.node ?? [];
+  return value.source.kind === 'constant' || nodes.some(({ output }) => output?.includes(value.name ?? '') === true);
 }
