@@ -48,7 +48,7 @@ function changed(json: Loose, { path, how, value }: { path: number[]; how: strin
     if (how === 'delete') Array.isArray(here) ? here.splice(Number(key), 1) : delete here[key];
     else if (how === 'repeat' && Array.isArray(here)) here.push(structuredClone(next));
     else if (how === 'swap') [here[key], here[other]] = [here[other], here[key]];
-    else here[key] = value;
+    else here[key] = structuredClone(value);
     return;
   }
 }
